@@ -110,6 +110,26 @@ def test_every_sample_is_visited_once(look, strip, threads):
     np.testing.assert_array_equal(data.data, expected)
 
 
+class Idles(Visits):
+    """Has nothing to do in one of its phases."""
+
+    def prepare(self, data, refs):
+        self.idle = ("never",)
+
+    def never(self, ramp, piece):
+        raise AssertionError
+
+
+def test_an_idle_phase_is_left_out():
+    data = ramp()
+    expected = data.data + 1
+    seen: list[float] = []
+    phases = Phase("never", "pixels"), Phase("visit", "ramp")
+    execute(spec(Idles, *phases), data, Params(), {}, progress=seen.append)
+    np.testing.assert_array_equal(data.data, expected)
+    assert seen[-1] == 1
+
+
 class Clip(Step[Params]):
     """Sums each pixel's groups, then flags what is above; two phases and two notes."""
 
