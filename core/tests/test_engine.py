@@ -13,7 +13,7 @@ from heliodor.data import Keywords, Product, Ramp
 from heliodor.declare import Look, Note, Phase, StepSpec
 from heliodor.engine import execute, load, pieces
 from heliodor.errors import StepError
-from heliodor.flags import FlagCounter
+from heliodor.flags import FlagCounter, count_bits
 from heliodor.params import Params, parameter
 from heliodor.step import Piece, Skipped, Step
 from hypothesis import given
@@ -297,6 +297,33 @@ def test_flags_of_dropped_rows_are_not_counted():
     assert counter.added(data, shrinks) == {}
     data.groupdq[0, 0, 0, :2] = 2
     assert counter.added(data, replace(spec(Shrinks), sets_bits=("SATURATED",))) == {"SATURATED": 2}
+
+
+@pytest.mark.parametrize(("dtype", "size"), [(np.uint8, 1000), (np.uint32, 100_003)])
+def test_bits_are_counted(dtype, size):
+    rng = np.random.default_rng(3)
+    flags = rng.integers(0, np.iinfo(dtype).max, size, dtype, endpoint=True)
+    flags[size // 3 : size // 2] = 0
+    counts = np.full(32, -1)
+    count_bits(flags, counts)
+    bits = np.arange(8 * flags.itemsize)
+    expected = ((flags[:, None] >> bits.astype(dtype)) & 1).sum(axis=0)
+    np.testing.assert_array_equal(counts[: bits.size], expected)
+    assert not counts[bits.size :].any()
+
+
+def test_what_a_step_adds_is_counted_by_bits_of_groups_and_of_pixels():
+    data = ramp()
+    data.groupdq[0, 0, 0, :2] = 2
+    counter = FlagCounter(data)
+    data.groupdq[0, 1, 0, :3] = 2
+    data.pixeldq[0, :4] = 1 << 11
+    one = replace(spec(Shrinks), sets_bits=("SATURATED",))
+    assert counter.added(data, one) == {"SATURATED": 3}
+    both = replace(one, sets_bits=("SATURATED", "HOT"))
+    assert counter.added(data, both) == {"HOT": 4}
+    assert counter.added(data, both) == {}
+    assert counter.added(data, spec(Shrinks)) == {}
 
 
 def test_load():
