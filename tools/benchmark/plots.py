@@ -45,7 +45,7 @@ def whole(cases: Mapping[str, Any]) -> Figure:
     figure = Figure((7.5, 0.55 * len(cases) + 1.2), layout="constrained")
     axes = figure.subplots()
     for place, case in enumerate(cases.values()):
-        for program, colour, offset in (("ours", OURS, 0.16), ("theirs", THEIRS, -0.16)):
+        for program, colour, offset in (("ours", OURS, -0.16), ("theirs", THEIRS, 0.16)):
             measured = case[program]
             if not measured:
                 continue
@@ -64,10 +64,10 @@ def whole(cases: Mapping[str, Any]) -> Figure:
         ("reading and writing alone", FLOOR, "|", FLOOR),
     ):
         axes.plot([], [], marker, color=colour, markerfacecolor=face, label=label)
-    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_yticks(range(len(cases)), list(cases))
     axes.invert_yaxis()
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("processor time, s")
     figure.legend(loc="outside upper center", ncols=3)
     return figure
@@ -83,6 +83,9 @@ def steps(cases: Mapping[str, Any]) -> Figure:
     ):
         _one_case(axes, name, cases[name])
     figure.supxlabel("processor time for a pixel of a group, ns", fontsize=9)
+    for label, colour in (("Heliodor", OURS), ("jwst", THEIRS)):
+        figure.axes[0].plot([], [], "o", color=colour, markersize=4.5, label=label)
+    figure.axes[0].legend(fontsize=7)
     return figure
 
 
@@ -103,6 +106,7 @@ def _one_case(axes: Axes, name: str, case: Mapping[str, Any]) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.invert_yaxis()
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_title(name, fontsize=9)
 
 
