@@ -19,7 +19,7 @@ from typing import Any
 from heliodor import api
 from heliodor.engine import Outcome
 from heliodor.observers import Observer
-from heliodor.planning import Plan, PlannedStep
+from heliodor.plans import Plan, PlannedStep
 
 
 @dataclass
