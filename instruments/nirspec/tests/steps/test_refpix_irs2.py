@@ -358,10 +358,28 @@ def test_low_pass_of_a_detector():
 
 
 def test_interpolation_by_hand():
-    series = np.array([1, 0, 0, 4, 0, 0, 0, 0], np.float32)
+    time = np.array([1, 0, 0, 4, 0, 0, 0, 0], np.float32)
+    for slots in (1, 2, 4, 8):
+        series = np.ascontiguousarray(time.reshape(-1, slots).T)
+        filled = np.empty_like(series)
+        interpolate(series, np.array([1.0, 2.0, 1.0]), np.empty((2, 8 // slots)), filled)
+        np.testing.assert_array_equal(filled.T.reshape(-1), [1, 1, 4, 4, 4, 0, 0, 1])
+
+
+def test_interpolation_of_slots_that_are_gaps_in_every_line():
+    rng = np.random.default_rng(1)
+    time = rng.normal(0, 5, (6, 20)).astype(np.float32)
+    time[:, 4:9] = time[:, 18:] = time[2, 12] = 0
+    weights = rng.uniform(1, 2, 7)
+    series = np.ascontiguousarray(time.T)
     filled = np.empty_like(series)
-    interpolate(series, np.array([1.0, 2.0, 1.0]), filled)
-    np.testing.assert_array_equal(filled, [1, 1, 4, 4, 4, 0, 0, 1])
+    interpolate(series, weights, np.empty((2, 6)), filled)
+    expected = time.reshape(-1).astype(np.float64)
+    for gap in np.flatnonzero(expected == 0):
+        near = time.reshape(-1)[(gap + np.arange(-3, 4)) % 120].astype(np.float64)
+        used = weights[::-1][near != 0]
+        expected[gap] = near[near != 0] @ used / used.sum() if used.size else 0
+    np.testing.assert_allclose(filled.T.reshape(-1), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
