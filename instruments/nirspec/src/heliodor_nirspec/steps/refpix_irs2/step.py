@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from heliodor.bits import DO_NOT_USE, PIXEL
 from heliodor.data import Ramp
-from heliodor.errors import NotYetError
 from heliodor.step import Piece, References
 from heliodor_detector.steps.refpix.readout import BORDER, MeanPixels, Readout, SidePixels
 from heliodor_detector.steps.refpix.step import RefPix
@@ -50,8 +51,6 @@ class Irs2RefPix(RefPix):
     def prepare(self, ramp: Ramp, refs: References) -> None:
         """Find bad reference pixels, flag them, and read the weights."""
         _, _, ny, nlines = ramp.shape
-        if ramp.zeroframe is not None:
-            raise NotYetError("refpix for IRS2 does not correct a first frame (ZEROFRAME) yet")
         self.layout = Layout.of(ramp.keywords, ny)
         self.transform = Transform(nlines)
         self.weights = Weights(refs["refpix"], self.transform)
@@ -111,20 +110,38 @@ class Irs2RefPix(RefPix):
 
     def repair(self, ramp: Ramp, piece: Piece) -> None:
         """Subtract means if asked for, and overwrite bad reference pixels."""
-        image = ramp.data[piece.integration, piece.group]
-        if self.params.irs2_mean_subtraction:
-            self._correct(image, self._precision(first=True), keep_zeros=False)
-        for one in self.patches:
-            one.apply(image)
+        for image, keep_zeros in self._images(ramp, piece):
+            if self.params.irs2_mean_subtraction:
+                self._correct(image, self._precision(first=True), keep_zeros=keep_zeros)
+            for one in self.patches:
+                one.apply(image)
 
     def centre(self, ramp: Ramp, piece: Piece) -> None:
         """Take away the average over groups; it comes back when a group is corrected."""
         centre(ramp.data, self.notes.average, piece.integration, piece.row_start, piece.row_stop)
 
     def correct(self, ramp: Ramp, piece: Piece) -> None:
-        """Correct one group."""
-        image = ramp.data[piece.integration, piece.group]
+        """Correct one group, and the first frame along with the first group."""
         average = self.notes.average[piece.integration]
+        for image, is_first_frame in self._images(ramp, piece):
+            if not is_first_frame:
+                self._correct_drifts(image, average)
+                continue
+            missing = image == 0
+            # zeros are gaps
+            np.subtract(image, average, out=image, where=~missing, casting="same_kind")
+            self._correct_drifts(image, average)
+            image[missing] = 0
+
+    @staticmethod
+    def _images(ramp: Ramp, piece: Piece) -> Iterator[tuple[np.ndarray, bool]]:
+        """Give the group of a piece and, with the first, the first frame, whose zeros stay."""
+        yield ramp.data[piece.integration, piece.group], False
+        if ramp.zeroframe is not None and piece.group == 0:
+            yield ramp.zeroframe[piece.integration], True
+
+    def _correct_drifts(self, image: np.ndarray, average: np.ndarray) -> None:
+        """Correct an image without its average, which is given back."""
         keep = self.params.preserve_irs2_refpix
         if keep:
             # only science pixels and the reference output get their average back
