@@ -81,23 +81,32 @@ class Saturation(Step[SaturationParams]):
         """Set first frames to zero where they are flagged: they have no flags of their own."""
         assert ramp.zeroframe is not None
         frame = ramp.zeroframe[piece.integration]
-        cube = frame[np.newaxis, np.newaxis]
-        flags = np.zeros(cube.shape, np.uint8)
-        first = np.empty((1, *frame.shape), np.uint16)
-        rows = (0, piece.row_start, piece.row_stop)
-        find_saturation(cube, flags, self.threshold, first, *rows)
-        flag_saturation(
-            cube,
-            flags,
-            self.threshold,
-            self.unchecked,
-            first,
-            np.zeros_like(first),
-            np.empty(0),
-            self.params.n_pix_grow_sat,
-            *rows,
-        )
-        frame[flags[0, 0] != 0] = 0.0
+        frame[saturated(frame, self.threshold, self.unchecked, self.params.n_pix_grow_sat)] = 0.0
+
+
+def saturated(
+    frame: np.ndarray, threshold: np.ndarray, unchecked: np.ndarray, grow: int
+) -> np.ndarray:
+    """Find saturated pixels of one frame, their neighbours, and those at the converter's floor.
+
+    Parameters
+    ----------
+    frame, threshold : (ny, nx) float32 [DN]
+    unchecked : (ny, nx) bool; pixels without a threshold of their own
+    grow : how far neighbours are flagged [pixel]
+
+    Returns
+    -------
+    (ny, nx) bool
+    """
+    cube = frame[np.newaxis, np.newaxis]
+    flags = np.zeros(cube.shape, np.uint8)
+    first = np.empty((1, *frame.shape), np.uint16)
+    rows = (0, 0, frame.shape[0])
+    find_saturation(cube, flags, threshold, first, *rows)
+    hidden = np.zeros_like(first)
+    flag_saturation(cube, flags, threshold, unchecked, first, hidden, np.empty(0), grow, *rows)
+    return flags[0, 0] != 0
 
 
 def _rows(piece: Piece) -> tuple[int | None, int, int]:
