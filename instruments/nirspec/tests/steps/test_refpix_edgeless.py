@@ -1,4 +1,4 @@
-"""Pseudo reference pixels of subarrays that do not reach an edge (R-18)."""
+"""Pseudo reference pixels of subarrays that do not reach an edge."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def clipped(values):
 
 @pytest.mark.parametrize("odd_even_columns", [True, False])
 @pytest.mark.parametrize("detector", AXES)
-def test_R_18_outer_columns_correct_the_subarray(detector, odd_even_columns):
+def test_r18_outer_columns_correct_the_subarray(detector, odd_even_columns):
     ramp = exposure(detector)
     before = ramp.data.copy()
     outer = np.zeros(ramp.pixeldq.shape, bool)
@@ -60,7 +60,7 @@ def test_R_18_outer_columns_correct_the_subarray(detector, odd_even_columns):
         np.testing.assert_allclose(ramp.data[i, g], expected, rtol=1e-6, atol=1e-4)
 
 
-def test_R_18_flags_of_the_exposure_stay():
+def test_r18_flags_of_the_exposure_stay():
     ramp = exposure("NRS1")
     before = ramp.pixeldq.copy()
     execute(SPEC, ramp, RefPixParams(), {})
@@ -68,7 +68,7 @@ def test_R_18_flags_of_the_exposure_stay():
     assert not (ramp.pixeldq & np.uint32(REFERENCE_PIXEL)).any()
 
 
-def test_R_18_without_good_outer_columns_it_is_skipped():
+def test_r18_without_good_outer_columns_it_is_skipped():
     ramp = exposure("NRS2")
     ramp.pixeldq[:, :4] |= DO_NOT_USE
     ramp.pixeldq[:, -4:] |= DO_NOT_USE
@@ -77,11 +77,11 @@ def test_R_18_without_good_outer_columns_it_is_skipped():
     np.testing.assert_array_equal(ramp.data, before)
 
 
-def test_R_18_the_general_step_would_find_no_reference_pixels():
+def test_r18_the_general_step_would_find_no_reference_pixels():
     assert execute(GENERAL, exposure("NRS1"), RefPixParams(), {}).status == "SKIPPED"
 
 
-def test_R_18_independent_of_threads():
+def test_r18_independent_of_threads():
     one, other = exposure("NRS1", (3, 4)), exposure("NRS1", (3, 4))
     execute(SPEC, one, RefPixParams(), {})
     execute(SPEC, other, RefPixParams(), {}, threads=3, strip=5)
