@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from heliodor.bits import DO_NOT_USE, REFERENCE_PIXEL
-from heliodor.data import Keywords, Ramp
 from heliodor.engine import execute
+from heliodor.testing import make_ramp
 from heliodor_detector.steps.refpix import SPEC as GENERAL
 from heliodor_detector.steps.refpix.params import RefPixParams
 from heliodor_nirspec.steps.refpix_edgeless import SPEC
@@ -26,9 +26,7 @@ def exposure(detector, groups=(2, 3), shape=(32, 64)):
         "INSTRUME": "NIRSPEC", "SUBARRAY": "SUB512S", "SUBSTRT1": 545, "SUBSTRT2": 1043,
         "FASTAXIS": fast, "SLOWAXIS": slow, "NOUTPUTS": 1,
     }  # fmt: skip
-    return Ramp(
-        data.astype(np.float32), np.zeros(data.shape, np.uint8), pixeldq, Keywords(keywords)
-    )
+    return make_ramp(data, pixeldq=pixeldq, **keywords)
 
 
 def clipped(values):
