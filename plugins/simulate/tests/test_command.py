@@ -49,7 +49,7 @@ def test_paths_are_printed_as_json(command, tmp_path, capsys):
     paths = json.loads(capsys.readouterr().out)
     assert Path(paths["exposure"]).name == "jw01234001001_02101_00001_nrcb1_uncal.fits"
     assert Path(paths["truth"]).exists()
-    assert len(paths["references"]) == 8
+    assert len(paths["references"]) == 9
 
 
 def test_paths_are_printed_one_a_line(command, tmp_path, capsys):

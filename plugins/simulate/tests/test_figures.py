@@ -94,8 +94,9 @@ def test_figures_of_an_instrument(instrument):
     assert figures.instrument == instrument.upper()
     for name, array in figures.subarrays.items():
         # the array is read in columns + 12 times rows + 2 steps of 10 microseconds, and in four
-        # parts in full frame
-        nx, ny = array.size
+        # parts in full frame; columns are those of the fast axis
+        axes = next(iter(figures.detectors.values())).axes
+        nx, ny = (array.size[abs(axis) - 1] for axis in (axes.fast, axes.slow))
         steps = (nx + 12) * (ny + 2) if array.outputs == 1 else (nx // 4 + 12) * (ny + 1) + 1
         assert array.tframe == pytest.approx(steps * 1e-5, abs=2e-6), name
         for detector in array.corners or figures.detectors:

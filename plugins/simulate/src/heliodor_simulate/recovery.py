@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from heliodor.bits import PIXEL
@@ -163,6 +164,12 @@ def saturation(dq: np.ndarray, truth: Arrays) -> Found:
     return _found(dq & FULL != 0, full & checked, checked & ~near)
 
 
+def groups_used(mode: Mapping[str, Any]) -> tuple[int, int]:
+    """Give the first group that slopes are fitted to, and the one after the last."""
+    start, stop = mode.get("groups_used", (0, mode["ngroups"]))
+    return start, stop
+
+
 def _found(flagged: np.ndarray, true: np.ndarray, clean: np.ndarray) -> Found:
     return Found(
         number=int(true.sum()),
@@ -188,7 +195,9 @@ def _strongest_steps(truth: Arrays) -> np.ndarray:
     within = next_group < ngroups
     later = (next_group[within], *(index[within] for index in ramp))
     np.add.at(steps, later, (hits["electrons"] * late)[within])
-    steps[0] = 0  # what is there from the start is no step
+    # what is there from the start is no step, nor is what comes in groups that are left out
+    start, stop = groups_used(mode)
+    steps[: start + 1] = steps[stop:] = 0
     # saturation takes neighbours with it
     first_full = ndimage.minimum_filter(first_full, (1, 3, 3))
     lost = np.arange(ngroups)[:, None, None, None] >= first_full
