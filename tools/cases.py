@@ -46,7 +46,7 @@ def _window(ngroups: int, nints: int = 1, **more: Any) -> dict[str, Any]:
 
 _FULL = {"ngroups": 2}
 _TWO = _window(10, 2)
-_SMALL = {"size": 64, "ngroups": 6, "nints": 2}
+_SMALL = {"size": 64, "ngroups": 8, "nints": 2}
 _BRIGHT = {"subarray": "SUB160", "ngroups": 6, "nints": 3}
 
 PARITY = (

@@ -142,12 +142,40 @@ def jumps(dq: np.ndarray, truth: Arrays, clear: float = CLEAR) -> Found:
     sigma = np.sqrt(2 * read_noise**2 / mode["nframes"] + photons)
     usable = (dq & USELESS == 0) & ~truth["refpix"]
     hit = usable & (strongest > clear * sigma)
-    touched = np.zeros(dq.shape, bool)
+    return _found(dq & JUMP != 0, hit, usable & ~_near_particles(dq.shape, truth))
+
+
+def snowballs(dq: np.ndarray, truth: Arrays) -> Found:
+    """Tell how much of snowballs is flagged, faint outskirts and all, and how much of the rest.
+
+    Pixels count in which a snowball left any charge, and as clean those that no particle came
+    near.  Snowballs that come before the second group do not count.
+
+    Parameters
+    ----------
+    dq : (nints, ny, nx) uint32, of each integration
+    truth : of the exposure
+    """
+    start, stop = groups_used(json.loads(str(truth["mode"])))
+    usable = (dq & USELESS == 0) & ~truth["refpix"]
+    inside = np.zeros(dq.shape, bool)
+    y, x = np.mgrid[: dq.shape[1], : dq.shape[2]]
+    for ball in truth["events"][truth["events"]["radius"] > 0]:
+        if start < ball["group"] < stop:
+            distance = np.hypot(y - int(ball["y"]), x - int(ball["x"]))
+            inside[ball["integ"]] |= distance < 4 * ball["radius"]
+    flagged = dq & (JUMP | FULL) != 0
+    return _found(flagged, usable & inside, usable & ~_near_particles(dq.shape, truth))
+
+
+def _near_particles(shape: tuple[int, ...], truth: Arrays) -> np.ndarray:
+    """Find pixels in which particles left charge, and those within two pixels of one."""
+    touched = np.zeros(shape, bool)
     hits = truth["hits"]
     touched[hits["integ"], hits["y"], hits["x"]] = True
     around = ndimage.generate_binary_structure(2, 1)
-    near = ndimage.binary_dilation(touched, around[None], iterations=2)
-    return _found(dq & JUMP != 0, hit, usable & ~near)
+    near: np.ndarray = ndimage.binary_dilation(touched, around[None], iterations=2)
+    return near
 
 
 def saturation(dq: np.ndarray, truth: Arrays) -> Found:
