@@ -15,7 +15,7 @@ from heliodor.step import Piece, References, Skipped, Step
 from heliodor_miri.steps.emicorr.fit import Fitter
 from heliodor_miri.steps.emicorr.kernel import measure_spread, subtract_wave, sum_by_phase
 from heliodor_miri.steps.emicorr.params import EmiCorrParams
-from heliodor_miri.steps.emicorr.waves import Clock, Wave, spline
+from heliodor_miri.steps.emicorr.waves import Wave, read_clock, spline
 
 READ_PATTERNS = ("FAST", "FASTR1", "SLOW", "SLOWR1")
 FEWEST = 3
@@ -48,7 +48,7 @@ class EmiCorr(Step[EmiCorrParams]):
             return Skipped("there is no emicorr reference file for this exposure")
         if ramp.shape[1] < FEWEST:
             return Skipped(f"fewer than {FEWEST} groups")
-        clock = Clock.of(refs["emicorr"].tree(), keywords)
+        clock = read_clock(refs["emicorr"], keywords)
         if clock is None:
             return Skipped("the emicorr reference knows no waves for this read-out")
         self.clock = clock

@@ -45,17 +45,21 @@ class Weights:
     """
 
     def __init__(self, reference: Reference, nlines: int):
-        table = reference.table("IRS2")
-        names = {name.lower(): name for name in table.dtype.names or ()}
-        if len(table) != 2 * SLOTS * nlines:
+        # what the file calls alpha belongs to the reference output
+        kinds = [[f"{kind}_{k}" for k in range(SECTORS - 1)] for kind in ("alpha", "beta")]
+        all_names = [name for names in kinds for name in names]
+        columns = reference.columns("IRS2", all_names)
+        length = len(columns["alpha_0"])
+        if length != 2 * SLOTS * nlines:
             raise ReferenceError(
-                f"{reference.path}: IRS2 has {len(table)} rows; there must be a real and an "
+                f"{reference.path}: IRS2 has {length} rows; there must be a real and an "
                 f"imaginary part for {SLOTS} x {nlines} frequencies"
             )
-        # what the file calls alpha belongs to the reference output
+        for name in all_names:
+            if not np.isfinite(columns[name]).all():
+                raise ReferenceError(f"{reference.path}: weights {name} of IRS2 must be finite")
         self.of_output, self.of_pixels = (
-            np.stack([_hermitian(table[names[f"{kind}_{k}"]]) for k in range(SECTORS - 1)])
-            for kind in ("alpha", "beta")
+            np.stack([_hermitian(columns[name]) for name in names]) for names in kinds
         )
 
 

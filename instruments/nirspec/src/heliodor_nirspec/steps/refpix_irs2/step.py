@@ -54,7 +54,9 @@ class Irs2RefPix(RefPix):
         self.layout = Layout.of(ramp.keywords, ny)
         self.weights = Weights(refs["refpix"], nlines)
         self.filter = low_pass(nlines)
-        lists = list(bad.listed(refs["refpix"].table("DQ"))) if refs["refpix"].has("DQ") else []
+        lists: list[list[int]] = []
+        if refs["refpix"].has("DQ"):
+            lists = list(bad.listed(refs["refpix"].columns("DQ", bad.LISTED)))
         if self.params.irs2_bad_pixels == "clipped":
             self.patches = self._flag(ramp, lists)
         else:
