@@ -134,6 +134,10 @@ def test_tables_tell_what_was_measured(measured):
     assert whole[-1] == "`long`: too much"
     assert "| 2.00 | 50.0 (first) | 25.0 |" in tables["marginal"]
     assert "| 5 | 2 | 0.50 | 8.0 | 4.0 | 80.0 |" in tables["floor"]
+    # start 4 - 3, steps with what is between them; then the last run
+    assert tables["shares"].endswith(
+        "| 1.00 | 0.00 | 0.00 | 3.00 | 0.00 | 0.00 | 0.50 | 1.50 | 0.00 |"
+    )
     assert "| `jump` | 1.000 | 10.0 |" in tables["steps"]
     assert "| rest | 0.500 | 40.0 |" in tables["steps"]
     assert "| `jump` | 1.00 |" in tables["samples"]
