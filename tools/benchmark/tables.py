@@ -44,12 +44,16 @@ def whole_processes(imports: Mapping[str, Any], cases: Mapping[str, Record]) -> 
     rows = [["`import` of the libraries", *_compared(imports)]]
     for name, case in cases.items():
         whole = {who: case[who] and case[who]["whole"] for who in ("ours", "theirs")}
-        rows.append([_named(name), *_compared(whole)])
+        row = [_named(name), *_compared(whole)]
+        if case["limit"]:
+            row[2::3] = ["does not fit"] * 3 if case["unable"] else [""] * 3
+            row[0] += f", within {case['limit']}"
+        rows.append(row)
     yield from table(heads, rows)
     for name, case in cases.items():
-        if case["note"]:
+        if case["unable"]:
             yield ""
-            yield f"`{name}`: {case['note']}"
+            yield f"`{name}`: {case['unable']}"
 
 
 def marginal(cases: Mapping[str, Record]) -> Iterator[str]:
