@@ -132,6 +132,22 @@ class Reference:
             out[name] = column
         return out
 
+    def column(self, extension: str, name: str) -> np.ndarray:
+        """Read one column of numbers of a large table, without the others.
+
+        Returns
+        -------
+        (n, ...) array: native, C-contiguous
+        """
+        with self._reading(extension):
+            try:
+                stored = self._hdus[extension].data[name]
+            except KeyError:
+                raise ReferenceError(
+                    f"{self.path}: {extension} of this {self.type} reference has no column {name}"
+                ) from None
+            return np.ascontiguousarray(stored, stored.dtype.newbyteorder("="))
+
     def tree(self) -> dict[str, Any]:
         """Read the tree of an ASDF file."""
         return asdffile.content(self.path)
