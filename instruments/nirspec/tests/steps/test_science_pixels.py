@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from heliodor.bits import AD_FLOOR, DO_NOT_USE, NO_SAT_CHECK, SATURATED
-from heliodor.data import Keywords, Ramp
 from heliodor.engine import execute
+from heliodor.testing import make_ramp
 from heliodor_detector.steps.ipc import SPEC as PLAIN_IPC
 from heliodor_detector.steps.ipc.params import IpcParams
 from heliodor_detector.steps.saturation import SPEC as PLAIN_SATURATION
@@ -19,17 +19,10 @@ NX = 40
 def pair(detector, data, **keywords):
     """Make an IRS2 ramp around science pixels (nints, ngroups, 2048, nx), and one of these only."""
     rows = Layout.of({"DETECTOR": detector}, 3200).science_rows()
-    header = {"INSTRUME": "NIRSPEC", "DETECTOR": detector, "SUBSTRT1": 1, "SUBSTRT2": 1, **keywords}
+    header = {"INSTRUME": "NIRSPEC", "DETECTOR": detector, **keywords}
     whole = np.full((*data.shape[:2], 3200, data.shape[3]), 70000, np.float32)
     whole[:, :, rows] = data
-    ramps = [
-        Ramp(
-            each, np.zeros(each.shape, np.uint8), np.zeros(each.shape[2:], np.uint32),
-            Keywords(header),
-        )
-        for each in (whole, data.copy())
-    ]  # fmt: skip
-    return *ramps, rows
+    return make_ramp(whole, **header), make_ramp(data, **header), rows
 
 
 def ramps(seed=1, ngroups=5):

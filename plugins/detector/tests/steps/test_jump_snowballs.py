@@ -223,6 +223,17 @@ def test_many_at_once_whatever_the_threads(run):
         assert same == count
 
 
+def test_r12_rate_of_snowballs_in_the_header(run_jump):
+    # per million pixels and second; a group that is not to be used is not observed
+    groupdq = flags()
+    snowball(groupdq, 50, 40)
+    snowball(groupdq, 70, 20, integration=1)
+    groupdq[1, -1] = DO_NOT_USE
+    ramp, _ = run_jump(np.zeros(groupdq.shape), groupdq, expand_large_events=True)
+    observed = 10.0 * (NINTS * (NGROUPS - 1) - 1) * NY * NX
+    assert ramp.keywords["EXTNCRS"] == pytest.approx(2e6 / observed)
+
+
 def test_off_by_default(run):
     groupdq = flags()
     snowball(groupdq, 50, 40)
