@@ -9,7 +9,7 @@ from typing import Any
 
 from astropy.io import fits
 from heliodor import api
-from heliodor.planning import Plan
+from heliodor.plans import Plan
 from heliodor.references.selectors import Found
 
 Parameters = Mapping[str, Any]
@@ -32,12 +32,14 @@ class Case:
     mode : of the simulator
     exposure : its arguments: ``size``, ``subarray``, ``ngroups``, ``nints``, ``readpatt`` ...
     parameters : by ``step.parameter``; the two pipelines call them the same
+    own : parameters that only Heliodor has: they ask for what `jwst` does in any case
     """
 
     name: str
     mode: str
     exposure: Mapping[str, Any] = field(default_factory=dict)
     parameters: Parameters = field(default_factory=dict)
+    own: Parameters = field(default_factory=dict)
 
 
 def _window(ngroups: int, nints: int = 1, **more: Any) -> dict[str, Any]:
@@ -46,6 +48,8 @@ def _window(ngroups: int, nints: int = 1, **more: Any) -> dict[str, Any]:
 
 _FULL = {"ngroups": 2}
 _TWO = _window(10, 2)
+_WIDE = {"size": (1024, 512), "ngroups": 6, "nints": 2, "readpatt": "DEEP8"}
+_AS_JWST = {"jump.large_events_as_jwst": True}
 _SMALL = {"size": 64, "ngroups": 8, "nints": 2}
 _BRIGHT = {"subarray": "SUB160", "ngroups": 6, "nints": 3}
 
@@ -75,6 +79,13 @@ PARITY = (
     Case("jump thresholds", "nircam-imaging", _TWO,
          {"jump.rejection_threshold": 3.5, "jump.flag_4_neighbors": False}),
     Case("jumps in one pass", "nircam-imaging", _window(14), {"jump.min_diffs_single_pass": 5}),
+    Case("snowballs", "nircam-imaging", _WIDE,
+         {"jump.expand_large_events": True, "ipc.skip": True}, _AS_JWST),
+    Case("showers", "nircam-imaging",
+         {"size": (512, 256), "ngroups": 9, "nints": 2, "readpatt": "DEEP8"},
+         {"jump.find_showers": True, "jump.extend_snr_threshold": 1.0,
+          "jump.extend_min_area": 40, "jump.max_shower_amplitude": 0.01, "ipc.skip": True},
+         _AS_JWST),
     Case("time series", "nircam-imaging",
          {"subarray": "SUB64P", "detector": "NRCB1", "ngroups": 5, "nints": 120}),
     Case("time series, all groups", "nircam-imaging",
