@@ -30,6 +30,11 @@ class RampFitParams(Params):
     lastgroup: int | None = parameter(
         None, "Ignore the groups after this one, counted from 0.", unit="group"
     )
+    saturated_in_guess: bool = parameter(
+        False,
+        "With LIKELY, judge jumps by a median that differences of saturated groups take part in, "
+        "as operations do.",
+    )
     maximum_cores: str | None = parameter(
         "1", "Accepted for compatibility; has no effect, the run's threads are used."
     )

@@ -3,6 +3,9 @@
 import numpy as np
 from heliodor.kernels import helper
 
+SLOPE, ERR, VAR_POISSON, VAR_RNOISE = range(4)
+"""Planes of the results."""
+
 
 @helper
 def copy_row(source, target):
