@@ -21,6 +21,9 @@ OPERATIONS: Parameters = {
 }
 """Like the observatory's own, but for snowballs."""
 
+OURS_ALONE = {"ramp_fit.saturated_in_guess"}
+"""Parameters that the incumbent lacks: they make Heliodor do as it does."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -31,7 +34,7 @@ class Case:
     name : of the case
     mode : of the simulator
     exposure : its arguments: ``size``, ``subarray``, ``ngroups``, ``nints``, ``readpatt`` ...
-    parameters : by ``step.parameter``; the two pipelines call them the same
+    parameters : by ``step.parameter``; the two pipelines call them the same, but for `OURS_ALONE`
     """
 
     name: str
@@ -46,6 +49,9 @@ def _window(ngroups: int, nints: int = 1, **more: Any) -> dict[str, Any]:
 
 _FULL = {"ngroups": 2}
 _TWO = _window(10, 2)
+_LIKELY = {
+    "ramp_fit.algorithm": "LIKELY", "ramp_fit.save_opt": True, "ramp_fit.saturated_in_guess": True,
+}  # fmt: skip
 _BRIGHT = {"subarray": "SUB160", "ngroups": 6, "nints": 3}
 
 PARITY = (
@@ -64,6 +70,8 @@ PARITY = (
     ),
     Case("gaps", "nircam-imaging", _window(5, readpatt="BRIGHT1", detector="NRCB1")),
     Case("segments", "nircam-imaging", _TWO, {"ramp_fit.save_opt": True}),
+    Case("likelihood", "nircam-imaging", _TWO, _LIKELY),
+    Case("likelihood, long ramp", "nircam-imaging", _window(40), {**OPERATIONS, **_LIKELY}),
     Case("part of the groups", "nircam-imaging", _TWO,
          {"ramp_fit.firstgroup": 1, "ramp_fit.lastgroup": 7}),
     Case("reference pixels, all columns", "nircam-imaging", _TWO,
@@ -135,6 +143,8 @@ def job(
         "references": {
             name: str(answer.path) for name, answer in answers.items() if isinstance(answer, Found)
         },
-        "parameters": dict(parameters or {}),
+        "parameters": {
+            name: value for name, value in (parameters or {}).items() if name not in OURS_ALONE
+        },
         "keep": list(keep),
     }
