@@ -43,10 +43,11 @@ class RampFit(Step[RampFitParams]):
             if skipped:
                 return skipped
 
-        self.rateints = np.empty((4, nints, ny, nx), np.float32)
-        self.rateints_dq = np.empty((nints, ny, nx), np.uint32)
-        self.rate = np.empty((4, ny, nx), np.float32)
-        self.rate_dq = np.empty((ny, nx), np.uint32)
+        empty = self.workspace.empty
+        self.rateints = empty((4, nints, ny, nx))
+        self.rateints_dq = empty((nints, ny, nx), np.uint32)
+        self.rate = empty((4, ny, nx))
+        self.rate_dq = empty((ny, nx), np.uint32)
 
         self.keywords = ramp.keywords.copy()
         if "GAINFACT" in refs["gain"].header:  # for gain_scale
