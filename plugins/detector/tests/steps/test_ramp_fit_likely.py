@@ -282,7 +282,7 @@ def test_saturated_groups_do_not_lower_the_guess(fit):
     rate = fit(data, flags)["rate"].planes
     assert (rate["dq"] & JUMP == 0).all()
     # as in operations the noise of photons is unknown then: nearly every ramp seems to jump
-    with_saturated = fit(data, flags, saturated_in_guess=True)["rate"].planes
+    with_saturated = fit(data, flags, likely_as_jwst=True)["rate"].planes
     assert (with_saturated["dq"] & JUMP != 0).mean() > 0.5
 
 

@@ -19,7 +19,7 @@ class Likelihood:
     ramp : the exposure
     refs : gain and readnoise
     used : first and last group that take part
-    with_saturated : see `RampFitParams.saturated_in_guess`
+    with_saturated : see `RampFitParams.likely_as_jwst`
 
     Attributes
     ----------

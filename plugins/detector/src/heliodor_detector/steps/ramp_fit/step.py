@@ -7,15 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
-from heliodor.bits import SATURATED
+from heliodor.bits import DO_NOT_USE, SATURATED
 from heliodor.data import Product, Ramp
 from heliodor.step import Piece, References, Skipped, Step
 
 from heliodor_detector.medians import sorting_network
-from heliodor_detector.steps.ramp_fit.kernel import fit_ramps
 from heliodor_detector.steps.ramp_fit.params import RampFitParams
 from heliodor_detector.steps.ramp_fit.rows import ERR, SLOPE, VAR_POISSON, VAR_RNOISE
-from heliodor_detector.steps.ramp_fit.weights import pair_table, weight_table
+from heliodor_detector.steps.ramp_fit.weights import pair_tables, weight_table
 
 if TYPE_CHECKING:
     from heliodor_detector.steps.ramp_fit.likelihood import Likelihood
@@ -25,7 +24,10 @@ FEWEST_LIKELY = 4
 
 
 class RampFit(Step[RampFitParams]):
-    """Fit a slope to every ramp and combine the integrations."""
+    """Fit a slope to every ramp and combine the integrations.
+
+    Only the kernel that is needed is loaded: it may have to be compiled first.
+    """
 
     Params = RampFitParams
 
@@ -36,7 +38,7 @@ class RampFit(Step[RampFitParams]):
         if self._by_likelihood(ramp):
             from heliodor_detector.steps.ramp_fit.likelihood import Likelihood
 
-            used, with_saturated = self._used_groups(ngroups), self.params.saturated_in_guess
+            used, with_saturated = self._used_groups(ngroups), self.params.likely_as_jwst
             self.likelihood = Likelihood(ramp, refs, used, with_saturated)
         else:
             skipped = self._prepare_least_squares(ramp, refs)
@@ -91,8 +93,8 @@ class RampFit(Step[RampFitParams]):
         self.zeroframe = np.empty((0, 0, 0), np.float32) if no_frame else ramp.zeroframe
 
         self.weights = weight_table(stop - start)
-        length = min(self.groups[3], stop - 1) - max(self.groups[2], start) + 1
-        self.pairs = pair_table(self.weights, length)
+        self.spans, self.rejected = unflagged_groups(ramp, self.groups)
+        self.pairs = pair_tables(self.weights, self.spans)
         self.network = sorting_network(stop - start - 1)
         self.median_rates = np.empty((ny, nx) if self.params.save_opt else (0, 0))
         return None
@@ -127,6 +129,8 @@ class RampFit(Step[RampFitParams]):
         if self.likelihood is not None:
             self.likelihood.fit(ramp, piece, *products)
             return
+        from heliodor_detector.steps.ramp_fit.kernel import fit_ramps
+
         fit_ramps(
             ramp.data,
             ramp.groupdq,
@@ -137,6 +141,8 @@ class RampFit(Step[RampFitParams]):
             self.dark,
             self.weights,
             self.pairs,
+            self.spans,
+            self.rejected,
             self.network,
             self.groups,
             self.clock,
@@ -227,6 +233,33 @@ class RampFit(Step[RampFitParams]):
         begins = range(0, ny, 64)
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(function, begins, (min(y + 64, ny) for y in begins)))
+
+
+def unflagged_groups(
+    ramp: Ramp, groups: tuple[int, int, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the groups of ramps that have no flags but those of all pixels.
+
+    Parameters
+    ----------
+    ramp : the exposure
+    groups : (start, stop, first, last), see `heliodor_detector.steps.ramp_fit.ramps.Exposure`
+
+    Returns
+    -------
+    spans : (nints, 2) int64; first and last group, (0, -1) if there are others between them
+    rejected : (nints, ngroups) uint8; DO_NOT_USE in groups that have it in every pixel
+    """
+    start, stop, first, last = groups
+    unusable = ramp.unusable_groups()
+    asked = np.zeros(ramp.shape[1], bool)
+    asked[max(first, start) : min(last + 1, stop)] = True
+    spans = np.empty((ramp.shape[0], 2), np.int64)
+    for span, usable in zip(spans, asked & ~unusable, strict=True):
+        found = np.flatnonzero(usable)
+        together = found.size > 0 and found[-1] - found[0] == found.size - 1
+        span[:] = (found[0], found[-1]) if together else (0, -1)
+    return spans, unusable.astype(np.uint8) * np.uint8(DO_NOT_USE)
 
 
 def group_noise(readnoise: np.ndarray, gain: np.ndarray, nframes: int) -> np.ndarray:
