@@ -1,7 +1,10 @@
-"""Exposures and parameters that parity.py and bench.py go through."""
+"""Exposures and parameters that the tools go through, and jobs for the incumbent."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -180,6 +183,29 @@ def found(inputs: Path, references: Path) -> Iterator[tuple[str, Input, Paramete
         name += f" {keywords['NGROUPS']}x{keywords['NINTS']}"
         yield f"{name}, defaults", Input(exposure, references), {}
         yield f"{name}, operations", Input(exposure, references), OPERATIONS
+
+
+INCUMBENT = Path(__file__).with_name("incumbent.py")
+
+
+def run_incumbent(
+    python: str, jobs: Sequence[dict[str, Any]], folder: Path
+) -> list[dict[str, Any]]:
+    """Run jobs in one process of the incumbent; give what incumbent.py reports of each.
+
+    Parameters
+    ----------
+    python : the interpreter that has `jwst`
+    jobs : of `job`
+    folder : for the list of jobs
+    """
+    script = folder / "jobs.json"
+    script.write_text(json.dumps(jobs))
+    command = [python, str(INCUMBENT), str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{python} {INCUMBENT} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout)
 
 
 def job(

@@ -20,7 +20,7 @@ from heliodor_miri.steps.emicorr.fit import Fitter
 from heliodor_miri.steps.emicorr.kernel import measure_spread, subtract_wave, sum_by_phase
 from heliodor_miri.steps.emicorr.params import EmiCorrParams
 from heliodor_miri.steps.emicorr.phased import subtract_table
-from heliodor_miri.steps.emicorr.waves import Clock, Wave, spline
+from heliodor_miri.steps.emicorr.waves import Clock, Wave, read_clock, spline
 
 READ_PATTERNS = ("FAST", "FASTR1", "SLOW", "SLOWR1")
 FEWEST = 3
@@ -64,7 +64,7 @@ class EmiCorr(Step[EmiCorrParams]):
                 reference = Reference("emicorr", path, keywords, ramp.shape[-2:])
             if reference is None:
                 return Skipped("there is no emicorr reference file for this exposure")
-            clock = Clock.of(reference.tree(), keywords)
+            clock = read_clock(reference, keywords)
         if clock is None:
             return Skipped("no waves are known for this read-out")
         self.clock = clock

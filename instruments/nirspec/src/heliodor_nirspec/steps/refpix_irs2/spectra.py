@@ -13,7 +13,7 @@ from heliodor.errors import ReferenceError
 from heliodor.references.files import Reference
 from scipy.fft import fft, ifft, irfft, rfft
 
-from heliodor_nirspec.irs2 import BLOCK, INTERLEAVED, PERIOD, SECTOR, SLOT, SLOTS
+from heliodor_nirspec.irs2 import BLOCK, INTERLEAVED, PERIOD, SECTOR, SECTORS, SLOT, SLOTS
 from heliodor_nirspec.steps.refpix_irs2.kernel import interpolate, subtract_line
 
 CYCLE = PERIOD + 2
@@ -103,17 +103,22 @@ class Weights:
 
     def __init__(self, reference: Reference, transform: Transform):
         nlines = transform.nlines
-        table = reference.table("IRS2")
-        names = {name.lower(): name for name in table.dtype.names or ()}
-        if len(table) != 2 * SLOTS * nlines:
+        # what the file calls alpha belongs to the reference output
+        kinds = [[f"{kind}_{k}" for k in range(SECTORS - 1)] for kind in ("alpha", "beta")]
+        all_names = [name for names in kinds for name in names]
+        columns = reference.columns("IRS2", all_names)
+        length = len(columns["alpha_0"])
+        if length != 2 * SLOTS * nlines:
             raise ReferenceError(
-                f"{reference.path}: IRS2 has {len(table)} rows; there must be a real and an "
+                f"{reference.path}: IRS2 has {length} rows; there must be a real and an "
                 f"imaginary part for {SLOTS} x {nlines} frequencies"
             )
-        # what the file calls alpha belongs to the reference output
+        for name in all_names:
+            if not np.isfinite(columns[name]).all():
+                raise ReferenceError(f"{reference.path}: weights {name} of IRS2 must be finite")
         self.of_output, self.of_pixels = (
-            np.stack([transform.ordered(_hermitian(table[names[f"{kind}_{k}"]])) for k in range(4)])
-            for kind in ("alpha", "beta")
+            np.stack([transform.ordered(_hermitian(columns[name])) for name in names])
+            for names in kinds
         )
 
 
