@@ -153,7 +153,7 @@ class CleanFlickerNoise(Step[CleanFlickerNoiseParams]):
                 images, dq = rate[np.newaxis], rate_dq[np.newaxis]
             self.masks = np.stack(
                 [
-                    scene_mask(image, hidden, self.params.n_sigma, self.params.fit_histogram)
+                    scene_mask(image, self.params.n_sigma, self.params.fit_histogram, hidden)
                     for image, hidden in zip(images, self.hidden(dq), strict=True)
                 ]
             )
