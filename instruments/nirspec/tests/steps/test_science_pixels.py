@@ -59,6 +59,18 @@ def test_saturation_is_that_of_science_pixels_alone(make_reference, detector, gr
     assert not irs2.pixeldq[others].any()
 
 
+def test_saturated_pixels_of_the_first_frame_become_zero(make_reference):
+    irs2, plain, rows = pair("NRS2", ramps(), NFRAMES=1)
+    plain.zeroframe, irs2.zeroframe = plain.data[:, 1].copy(), irs2.data[:, 1].copy()
+    for spec, ramp in ((SATURATION, irs2), (PLAIN_SATURATION, plain)):
+        refs = thresholds(make_reference, ramp, np.random.default_rng(3))
+        execute(spec, ramp, SaturationParams(), refs, threads=2)
+    assert (plain.zeroframe == 0).any()
+    np.testing.assert_array_equal(irs2.zeroframe[:, rows], plain.zeroframe)
+    others = np.setdiff1d(np.arange(3200), rows)
+    assert (irs2.zeroframe[:, others] == 70000).all()
+
+
 def second_group(make_reference, use_readpatt, steps, bias=100.0):
     """One pixel in row 1000 of science pixels; five frames a group, threshold 20000."""
     data = np.full((1, 4, 2048, NX), 150, np.float32)
@@ -83,7 +95,7 @@ def second_group(make_reference, use_readpatt, steps, bias=100.0):
         (False, (200, 5200, 21000, 22000), False),
     ],
 )
-def test_second_group_of_averaged_frames(make_reference, use_readpatt, steps, second):
+def test_b08_second_group_of_averaged_frames(make_reference, use_readpatt, steps, second):
     dq = second_group(make_reference, use_readpatt, steps)
     flagged = np.zeros(dq.shape, bool)
     first = next(g for g, value in enumerate(steps) if value >= 20000)

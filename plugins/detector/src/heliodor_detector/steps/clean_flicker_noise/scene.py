@@ -13,7 +13,9 @@ from heliodor_detector.steps.clean_flicker_noise import background
 from heliodor_detector.steps.clean_flicker_noise.background import clip, sorted_values
 
 
-def scene_mask(rate: np.ndarray, n_sigma: float, histogram: bool) -> np.ndarray:
+def scene_mask(
+    rate: np.ndarray, n_sigma: float, histogram: bool, hidden: np.ndarray | None = None
+) -> np.ndarray:
     """Mask one image of slopes.
 
     Parameters
@@ -21,12 +23,15 @@ def scene_mask(rate: np.ndarray, n_sigma: float, histogram: bool) -> np.ndarray:
     rate : (ny, nx) float32
     n_sigma : brighter pixels are signal; 0: none are
     histogram : see `heliodor_detector.steps.clean_flicker_noise.background.clip`
+    hidden : (ny, nx) bool, true where there is no background in any case
 
     Returns
     -------
     (ny, nx) bool, true where there is background
     """
     mask = ~(np.isnan(rate) | (rate == 0))
+    if hidden is not None:
+        mask &= ~hidden
     if n_sigma > 0:
         clip(rate, mask, sorted_values(rate, mask), 3.0, n_sigma, histogram=histogram)
     return mask
