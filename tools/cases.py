@@ -52,8 +52,9 @@ def _window(ngroups: int, nints: int = 1, **more: Any) -> dict[str, Any]:
 _FULL = {"ngroups": 2}
 _TWO = _window(10, 2)
 _WIDE = {"size": (1024, 512), "ngroups": 6, "nints": 2, "readpatt": "DEEP8"}
-_AS_JWST = {"jump.large_events_as_jwst": True}
+_AS_JWST = {"jump.large_events_as_jwst": True, "ramp_fit.likely_as_jwst": True}
 _SMALL = {"size": 64, "ngroups": 8, "nints": 2}
+_LIKELY = {"ramp_fit.algorithm": "LIKELY", "ramp_fit.save_opt": True}
 _BRIGHT = {"subarray": "SUB160", "ngroups": 6, "nints": 3}
 
 PARITY = (
@@ -72,6 +73,9 @@ PARITY = (
     ),
     Case("gaps", "nircam-imaging", _window(5, readpatt="BRIGHT1", detector="NRCB1")),
     Case("segments", "nircam-imaging", _TWO, {"ramp_fit.save_opt": True}),
+    Case("likelihood", "nircam-imaging", _TWO, _LIKELY, _AS_JWST),
+    Case("likelihood, long ramp", "nircam-imaging", _window(40), {**OPERATIONS, **_LIKELY},
+         _AS_JWST),
     Case("part of the groups", "nircam-imaging", _TWO,
          {"ramp_fit.firstgroup": 1, "ramp_fit.lastgroup": 7}),
     Case("reference pixels, all columns", "nircam-imaging", _TWO,

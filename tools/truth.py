@@ -213,6 +213,7 @@ def _judge(row: Row, pipeline: str, place: Path, root: str, truth: rec.Arrays) -
     with fits.open(place / f"{root}_rate.fits") as file:
         pulls = rec.pulls(file["SCI"].data, file["ERR"].data, file["DQ"].data, truth)
     dq = fits.getdata(place / f"{root}_rateints.fits", "DQ")
+    balls = rec.snowballs(dq, truth)
     return Result(
         name=row.name,
         pipeline=pipeline,
@@ -220,7 +221,7 @@ def _judge(row: Row, pipeline: str, place: Path, root: str, truth: rec.Arrays) -
         beyond=float((np.abs(pulls[np.isfinite(pulls)]) > 5).mean()),
         rays=rec.jumps(dq, truth),
         saturated=rec.saturation(dq, truth),
-        snowballs=rec.snowballs(dq, truth),
+        snowballs=balls if balls.number else None,
     )
 
 

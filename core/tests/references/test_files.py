@@ -189,6 +189,18 @@ def test_a_table_has_its_true_values(reference):
     assert table["TAU"].dtype.isnative
 
 
+def test_a_column_of_a_table(reference):
+    columns = [fits.Column("A", "E", array=[1.5, 2.5]), fits.Column("B", "J", array=[3, 4])]
+    ref = reference({"TABLE": fits.FITS_rec.from_columns(fits.ColDefs(columns))})
+    column = ref.column("TABLE", "A")
+    assert column.tolist() == [1.5, 2.5]
+    assert column.dtype == np.float32
+    assert column.dtype.isnative
+    assert column.flags.c_contiguous
+    with pytest.raises(ReferenceError, match=r"lacks the column\(s\) C; it has a, b"):
+        ref.column("TABLE", "C")
+
+
 # ------------------------------------------------------------------ what is broken
 
 

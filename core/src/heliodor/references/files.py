@@ -148,11 +148,30 @@ class Reference:
         table = self.table(extension)
         columns = {name.lower(): table[name] for name in table.dtype.names or ()}
         if missing := [name for name in needed if name not in columns]:
-            raise ReferenceError(
-                f"{self.path}: {extension} of this {self.type} reference lacks the column(s) "
-                f"{', '.join(missing)}; it has {', '.join(columns)}"
-            )
+            raise self._lacks(extension, missing, columns)
         return columns
+
+    def _lacks(
+        self, extension: str, missing: Iterable[str], columns: Iterable[str]
+    ) -> ReferenceError:
+        return ReferenceError(
+            f"{self.path}: {extension} of this {self.type} reference lacks the column(s) "
+            f"{', '.join(missing)}; it has {', '.join(columns).lower()}"
+        )
+
+    def column(self, extension: str, name: str) -> np.ndarray:
+        """Read one column of numbers of a large table, without the others.
+
+        Returns
+        -------
+        (n, ...) array: native, C-contiguous
+        """
+        with self._reading(extension):
+            try:
+                stored = self._hdus[extension].data[name]
+            except KeyError:
+                raise self._lacks(extension, [name], self._hdus[extension].columns.names) from None
+            return np.ascontiguousarray(stored, stored.dtype.newbyteorder("="))
 
     def tree(self) -> dict[str, Any]:
         """Read the tree of an ASDF file."""

@@ -95,10 +95,12 @@ class EmiCorr(Step[EmiCorrParams]):
         enough = params.nints_to_phase or nints
         if params.nints_to_phase is None and params.use_n_cycles is not None:
             enough = math.ceil(params.use_n_cycles * wave.period / (self.clock.frame * ngroups))
-        rest = sequential.leave_out_ramps(ramp.data[:enough], self._each)
-        nbins = params.nbins or int(wave.period / 2)
+        rest = sequential.leave_out_ramps(ramp.data[:enough], self._each, self.workspace)
+        nbins = params.nbins or max(int(wave.period / 2), 1)
         nbins = nbins if nbins <= sequential.MOST_BINS else sequential.MOST_BINS - 1
-        seen = sequential.wave_seen(rest, times, starts, wave.period, nbins, self._each)
+        seen = sequential.wave_seen(
+            rest, times, starts, wave.period, nbins, self._each, self.workspace
+        )
         if not np.isfinite(seen).all():
             self.log.warning("%s: some phases are never read; it is not corrected", wave.name)
             return
