@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from heliodor.plugins import registry
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = [
@@ -36,13 +37,21 @@ def built(tmp_path_factory):
 
 
 def test_every_installed_step_has_a_page_with_its_parameters(built):
-    from heliodor.plugins import registry
-
     pages = {path.stem: path for path in (built / "steps").rglob("*.html")}
     for name in registry().steps:
         text = pages[name].read_text()
         assert "Leave this step out." in text, f"{name}: no table of parameters"
         assert registry().steps[name][0].spec.status in text
+
+
+@pytest.mark.parametrize("name", sorted(registry().steps))
+def test_every_installed_step_has_a_page_that_somebody_wrote(name):
+    page = ROOT / "docs" / "steps" / f"{name}.md"
+    assert page.exists(), "make_pages would make one, of parameters only"
+    text = page.read_text().lower()
+    assert "data quality" in text or "bits read" in text
+    assert "references" in text
+    assert "differences from the operational" in text
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))

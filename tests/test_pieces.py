@@ -234,6 +234,13 @@ def emicorr(folder: Any) -> Case:
     return Case(ramp, {"emicorr": folder / "emicorr.asdf"})
 
 
+@case_of("heliodor_miri.steps.clean_flicker_noise.step:MiriCleanFlickerNoise")
+def flickering_columns(_: Any) -> Case:
+    flat = {"SCI": plane(0.9, 1.1), "DQ": flags(0.05, DO_NOT_USE)}
+    ramp = observed(INSTRUME="MIRI", EXP_TYPE="MIR_IMAGE", DETECTOR="MIRIMAGE", SUBARRAY="SUB256")
+    return Case(ramp, {**noise(), "flat": flat}, {"single_mask": False})
+
+
 @case_of(
     "heliodor_miri.steps.firstframe.step:FirstFrame", "heliodor_miri.steps.lastframe.step:LastFrame"
 )

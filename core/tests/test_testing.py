@@ -70,6 +70,9 @@ def test_a_ramp_is_made_of_copies():
     planes = (ramp.data, ramp.groupdq, ramp.pixeldq, ramp.zeroframe)
     assert [plane.dtype for plane in planes] == [np.float32, np.uint8, np.uint32, np.float32]
     assert ramp.shape == DATA.shape
+    turned = make_ramp(DATA.T, DATA.T, DATA.T[:, 0], DATA.T[0, 0])
+    planes = (turned.data, turned.groupdq, turned.pixeldq, turned.zeroframe)
+    assert all(plane.flags.c_contiguous for plane in planes)
     ramp.data[:] = ramp.groupdq[:] = ramp.pixeldq[:] = 0
     assert DATA.any()
     assert groupdq.all()

@@ -54,17 +54,13 @@ def make_ramp(
     >>> ramp.shape, ramp.keywords["TGROUP"]
     ((2, 5, 4, 8), 10.0)
     """
-    data = np.array(data, np.float32)
+    data = _copy(data, np.float32)
     return Ramp(
         data=data,
-        groupdq=np.zeros(data.shape, np.uint8) if groupdq is None else np.array(groupdq, np.uint8),
-        pixeldq=(
-            np.zeros(data.shape[-2:], np.uint32)
-            if pixeldq is None
-            else np.array(pixeldq, np.uint32)
-        ),
+        groupdq=_copy(np.zeros(data.shape) if groupdq is None else groupdq, np.uint8),
+        pixeldq=_copy(np.zeros(data.shape[-2:]) if pixeldq is None else pixeldq, np.uint32),
         keywords=Keywords({"SUBSTRT1": 1, "SUBSTRT2": 1, **keywords}),
-        zeroframe=None if zeroframe is None else np.array(zeroframe, np.float32),
+        zeroframe=None if zeroframe is None else _copy(zeroframe, np.float32),
     )
 
 
@@ -180,6 +176,10 @@ def check_pieces(
             )
     assert first is not None
     return first
+
+
+def _copy(array: Any, dtype: Any) -> np.ndarray:
+    return np.array(array, dtype, order="C")
 
 
 @contextmanager
