@@ -49,7 +49,7 @@ def test_plan(small_nircam, tmp_path):
     assert plan.mode.name == "nircam-imaging"
     assert plan.request.threads == 3
     assert steps["jump"].params.rejection_threshold == 5.0
-    assert str(steps["jump"].origins["rejection_threshold"]) == "command line, -p"
+    assert str(steps["jump"].origins["rejection_threshold"]) == "Python, parameters"
     assert not steps["ipc"].runs
     assert not steps["dark_current"].runs
     assert "--ref says N/A" in steps["dark_current"].reason

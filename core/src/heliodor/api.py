@@ -67,6 +67,7 @@ def plan(
         references=references or {},
         folders=_paths(folders),
         out=Path(out),
+        layer="Python",
         max_memory=max_memory,
         scratch=None if scratch is None else Path(scratch),
         **given,

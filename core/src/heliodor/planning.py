@@ -62,7 +62,7 @@ class _Planner:
         self.mode = mode
         self.request = request
         known = dict(zip(("nints", "ngroups", "ny", "nx"), exposure.shape, strict=True))
-        self.layers, given = _command_line(request)
+        self.layers, given = _asked(request)
         self.facts = facts(
             exposure.keywords, stage=1, shape=known, mode={"name": mode.name}, option=given
         )
@@ -257,18 +257,20 @@ def _wanted(output: Output, params: Params) -> bool:
     return not output.option or bool(getattr(params, output.option))
 
 
-def _command_line(request: Request) -> tuple[Layered, dict[str, Any]]:
-    """Sort the command line's parameters into those of steps and options of the pipeline."""
+def _asked(request: Request) -> tuple[Layered, dict[str, Any]]:
+    """Sort the parameters asked for into those of steps and options of the pipeline."""
     layers = Layered()
+    layer = request.layer
+    parameters, skip = ("-p", "--skip") if layer == "command line" else ("parameters", "skip")
     given: dict[str, Any] = {}
     for name, value in request.parameters.items():
         step, dot, param = name.rpartition(".")
         if dot:
-            layers.add("command line", "-p", step, param, value)
+            layers.add(layer, parameters, step, param, value)
         else:
             given[name] = _boolean(name, value)
     for step in request.skip:
-        layers.add("command line", "--skip", step, "skip", True)
+        layers.add(layer, skip, step, "skip", True)
     return layers, given
 
 

@@ -43,6 +43,7 @@ class Request:
     strip : rows in a piece; the result depends on neither
     max_memory : the process may hold [bytes]; what is larger is worked on in files; None: no limit
     scratch : folder for those files; the products' one if None
+    layer : who asks, of `heliodor.layers.LAYERS`
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Request:
     strip: int = STRIP
     max_memory: int | None = None
     scratch: Path | None = None
+    layer: str = "command line"
 
 
 @dataclass(frozen=True)
