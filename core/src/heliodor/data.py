@@ -71,6 +71,8 @@ class Ramp:
     extra : further planes by extension name (``AVDRKCUR``), C-contiguous
     keywords : of the input; what steps set is carried into the products
     source : where everything else of the input (tables, unknown extensions) is found, or None
+    read_times : (ngroups, nframes) [s] since the reset, of the reads that are averaged into each
+        group, or None if groups follow each other evenly
     """
 
     data: np.ndarray
@@ -80,6 +82,7 @@ class Ramp:
     zeroframe: np.ndarray | None = None
     extra: dict[str, np.ndarray] = field(default_factory=dict)
     source: Any = None
+    read_times: np.ndarray | None = None
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
