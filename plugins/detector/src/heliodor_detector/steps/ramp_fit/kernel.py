@@ -112,8 +112,10 @@ def fit_ramps(
     ordinary, flagged, lossy, partly = marks[0], marks[1], marks[2], marks[3]
     tally = np.empty((4, columns), np.int64)
     classes, counts, unusable, saturated = tally[0], tally[1], tally[2], tally[3]
-    work = np.empty((10, columns))
+    work = np.empty((14, columns))
     g, noise, var_r, var_p, slopes, medians = work[0], work[1], work[2], work[3], work[4], work[5]
+    # of ramps without flags: results, and what each integration adds to the sums
+    error, known_p, inverse_r, inverse_p = work[10], work[11], work[12], work[13]
     # sums over segments: slope / var_r, 1 / var_r, 1 / var_p, 1 / var_r with lost groups restored
     sum_slope, sum_r, sum_p, sum_restored = work[6], work[7], work[8], work[9]
 
@@ -189,6 +191,15 @@ def fit_ramps(
                         var_p[c] = poisson_variance(
                             length, group_time, group_time, g[c], medians[c], dark_row[c]
                         )
+                    for c in range(columns):
+                        variance = var_p[c] + var_r[c]
+                        error[c] = 0.0 if variance > LARGE_VARIANCE else np.sqrt(variance)
+                    for c in range(columns):
+                        known_p[c] = known(var_p[c]) if var_p[c] > 0.0 else 0.0
+                    for c in range(columns):
+                        inverse_r[c] = 1.0 / var_r[c]
+                    for c in range(columns):
+                        inverse_p[c] = 1.0 / var_p[c] if var_p[c] > 0.0 else 0.0
                     known_length = length
                 if length > 1:
                     fit_clean(
@@ -197,21 +208,16 @@ def fit_ramps(
                     copy_row(slopes, rateints[SLOPE, i, y, here])
                     copy_row(var_r, rateints[VAR_RNOISE, i, y, here])
                     copy_row(dq, rateints_dq[i, y, here])
-                    row = rateints[VAR_POISSON, i, y, here]
-                    for c in range(columns):
-                        row[c] = known(var_p[c]) if var_p[c] > 0.0 else 0.0
-                    row = rateints[ERR, i, y, here]
-                    for c in range(columns):
-                        variance = var_p[c] + var_r[c]
-                        row[c] = 0.0 if variance > LARGE_VARIANCE else np.sqrt(variance)
+                    copy_row(known_p, rateints[VAR_POISSON, i, y, here])
+                    copy_row(error, rateints[ERR, i, y, here])
                     for c in range(columns):
                         sum_slope[c] += slopes[c] / var_r[c] if clean[i, c] else 0.0
                     for c in range(columns):
-                        sum_r[c] += 1.0 / var_r[c] if clean[i, c] else 0.0
+                        sum_r[c] += inverse_r[c] if clean[i, c] else 0.0
                     for c in range(columns):
-                        sum_p[c] += 1.0 / var_p[c] if clean[i, c] & (var_p[c] > 0.0) else 0.0
+                        sum_p[c] += inverse_p[c] if clean[i, c] else 0.0
                     for c in range(columns):
-                        sum_restored[c] += 1.0 / var_r[c] if clean[i, c] else 0.0
+                        sum_restored[c] += inverse_r[c] if clean[i, c] else 0.0
                 for c in range(columns if marked[i] else 0):
                     if clean[i, c]:
                         continue
