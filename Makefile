@@ -44,6 +44,7 @@ parity: install
 
 truth: install
 	$(BIN)/python tools/truth.py
+	$(BIN)/python tools/truth.py --mode all --size 256 --sky 0.1 300
 
 bench: install
 	$(BIN)/python tools/bench.py --report docs

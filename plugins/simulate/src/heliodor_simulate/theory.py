@@ -69,11 +69,12 @@ def quoted(truth: Mapping[str, np.ndarray]) -> np.ndarray:
     The sum of the variance of a fit with equal weights to read noise alone and that of the
     difference of the last and first group from photon noise alone: the least that each of the
     two could do, while no single set of weights does both; and groups count as single reads.
+    Photon noise of the dark current is no part of it: a dark without AVDRKCUR tells none.
     """
     mode = json.loads(str(truth["mode"]))
     start, stop = groups_used(mode)
     n, tgroup = stop - start, mode["tgroup"]
-    charge = truth["rate_e"] * truth["flat"] + truth["dark"].astype(float)
+    charge = truth["rate_e"] * truth["flat"].astype(float)
     read_variance = (truth["readnoise"] * truth["gain"].astype(float)) ** 2 / mode["nframes"]
     from_reads = 12 * read_variance / ((n**3 - n) * tgroup**2)
     return np.sqrt(from_reads + charge / ((n - 1) * tgroup)) / truth["gain"]
