@@ -93,6 +93,10 @@ def execute(
     progress : called with the finished fraction, 0 to 1
     """
     start = time.perf_counter()
+    if isinstance(data, Ramp) and data.pixeldq.ndim == 3 and not spec.stripes:
+        raise StepError(
+            f"{spec.name} needs joined superstripes; refpix, which joins them, has not run"
+        )
     step: Step = load(spec.impl)(params, threads)
     shape = data.shape
     answer = step.prepare(data, References(references))

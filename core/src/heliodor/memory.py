@@ -51,6 +51,7 @@ def predict(
     steps: Iterable[StepSpec],
     zeroframe: bool = False,
     options: Mapping[str, bool] | None = None,
+    joined: bool = False,
 ) -> Memory:
     """Predict the peak memory of a run.
 
@@ -60,6 +61,7 @@ def predict(
     steps : those that will run
     zeroframe : whether the exposure has one
     options : which optional products are asked for, by ``step.parameter``
+    joined : superstripes are joined on the way: for a moment there are two ramps
     """
     nints, ngroups, ny, nx = shape
     sizes = {"i": nints, "g": ngroups, "y": ny, "x": nx}
@@ -77,6 +79,8 @@ def predict(
             if not output.option or (options or {}).get(f"{spec.name}.{output.option}"):
                 products += output.planes * FOUR * _size(output.axes, sizes)
     planes = FOUR * pixels * (1 + (nints if zeroframe else 0))
+    if joined:
+        samples *= 2
     return Memory(FOUR * samples, samples, planes, references, products)
 
 

@@ -279,6 +279,7 @@ class _Planner:
             [node.spec for node in running],
             zeroframe=bool(self.exposure.keywords.get("ZEROFRAM")),
             options=switches,
+            joined=bool(self.exposure.keywords.get("SSTR_NST")),
         )
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request

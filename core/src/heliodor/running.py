@@ -200,7 +200,9 @@ class _Run:
         references: dict[str, Reference] = {}
         try:
             for name, path in step.files.items():
-                references[name] = Reference(name, path, data.keywords, data.shape[-2:])
+                references[name] = Reference(
+                    name, path, data.keywords, data.shape[-2:], data.stripes
+                )
             outcome = execute(
                 step.spec,
                 data,

@@ -38,6 +38,12 @@ PARITY_VERSION = "3.0.0"
 
 RAMP_MODEL = "RampModel"
 
+
+def ramp_model(ramp: Ramp) -> str:
+    """Name the model of a ramp: superstripes that are not joined have one of their own."""
+    return "SuperstripeRampModel" if ramp.pixeldq.ndim == 3 else RAMP_MODEL
+
+
 _STRUCTURE = re.compile(
     "(|SIMPLE|XTENSION|BITPIX|NAXIS[0-9]*|EXTEND|PCOUNT|GCOUNT|GROUPS|BSCALE|BZERO|BLANK|DATAMIN"
     "|DATAMAX|EXTNAME|EXTVER|EXTLEVEL|CHECKSUM|DATASUM|HISTORY|CONTINUE|END|TFIELDS|THEAP"
@@ -186,7 +192,7 @@ def _from_product(product: Product, hdus: fits.HDUList | None) -> _Made:
 
 
 def _from_ramp(ramp: Ramp, hdus: fits.HDUList | None) -> _Made:
-    made = _Made(layout(RAMP_MODEL), str(ramp.keywords.get("FILENAME", "exposure")))
+    made = _Made(layout(ramp_model(ramp)), str(ramp.keywords.get("FILENAME", "exposure")))
     planes: dict[str, Any] = {
         "SCI": ramp.data,
         "PIXELDQ": ramp.pixeldq,

@@ -8,8 +8,15 @@ NIRISS = Instrument(
     "NIRISS",
     "NIRISS",
     providers=("heliodor-detector",),
-    layout=Layout(full=(2048, 2048), outputs=4, planes=("ZEROFRAME",)),
-)
+    layout=Layout(
+        full=(2048, 2048),
+        outputs=4,
+        planes=("ZEROFRAME",),
+        joined_to_full=(
+            "SUB17STRIPE_SOSS", "SUB60STRIPE_SOSS", "SUB204STRIPE_SOSS", "SUB680STRIPE_SOSS",
+        ),
+    ),
+)  # fmt: skip
 SIMULATION = Resource("heliodor_niriss", "simulation.yaml")
 
 IMAGE = ("calwebb_detector1", "calwebb_image2")

@@ -14,6 +14,7 @@ from heliodor.declare import ModeSpec, Resource
 from heliodor.errors import UsageError, did_you_mean
 
 from heliodor_simulate.figures import Bandpass, Detector, Figures, read_figures
+from heliodor_simulate.striped import Striped
 
 EFFECTS = {
     "sources": "stars",
@@ -58,6 +59,9 @@ class Setup:
         the same factor from column to column
     seed : of all random numbers
     effects : names of `EFFECTS` that are present
+    exp_type : value of EXP_TYPE
+    striped : the array, if it is made of lines from several places of the window; `nints` then
+        counts superstripes
     """
 
     figures: Figures
@@ -76,6 +80,8 @@ class Setup:
     sky: tuple[float, float]
     seed: int
     effects: frozenset[str]
+    exp_type: str
+    striped: Striped | None = None
 
     @property
     def device(self) -> Detector:
@@ -91,6 +97,15 @@ class Setup:
     def shape(self) -> tuple[int, int]:
         """(ny, nx)."""
         return self.size[1], self.size[0]
+
+    @property
+    def array_shape(self) -> tuple[int, int]:
+        """(ny, nx) of the exposure's array: that of the window, unless it is in stripes."""
+        return self.striped.shape if self.striped else self.shape
+
+    def cut(self, image: np.ndarray, integration: int) -> np.ndarray:
+        """Take what is read in an integration out of an image of the window."""
+        return self.striped.cut(image, integration) if self.striped else image
 
     @property
     def tgroup(self) -> float:
@@ -156,7 +171,8 @@ def arrange(
     subarray : one of the mode's
     size : instead of a subarray, a window (nx, ny) at the detector's first corner, with the full
         array's frame time: a real window that small would collect too little light to test with
-    ngroups, nints : groups in an integration, integrations
+    ngroups, nints : groups in an integration, integrations of the whole (in superstripes, each is
+        made of several in the file)
     readpatt, detector, filter, pupil : the mode's first choice if None
     sky : background [electron/s]; two of them for the first and the last column, with the same
         factor from column to column between them; the bandpass' own if None
@@ -176,11 +192,18 @@ def arrange(
         raise UsageError(f"An exposure has at least 1 group and integration: {ngroups}, {nints}.")
     if seed < 0:
         raise UsageError(f"The seed is a number from 0: {seed}.")
+    striped, exp_type = None, figures.exp_type
     if size is None:
         subarray = _known(subarray, figures.subarrays, "subarray")
         array = figures.subarrays[subarray]
         corner = (array.corners or {}).get(detector, (1, 1))
         (width, height), tframe, outputs = array.size, array.tframe, array.outputs
+        exp_type = array.exp_type or exp_type
+        if array.stripes:
+            axes = figures.detectors[detector].axes
+            striped = Striped.of(corner, array.size, axes, array.stripes, figures.size)
+            corner, (width, height) = striped.window(figures.size)
+            nints *= striped.turns
     else:
         width, height = (size, size) if isinstance(size, int) else size
         smallest = 2 * figures.border
@@ -216,6 +239,8 @@ def arrange(
         sky=(first, last),
         seed=seed,
         effects=frozenset(EFFECTS) - left_out,
+        exp_type=exp_type,
+        striped=striped,
     )
 
 

@@ -115,7 +115,7 @@ def write_exposure(path: Path, exposure: Exposure) -> Path:
 
     with fitsfile.finished(path) as part:
         fitsfile.primary_hdu(primary).writeto(part)
-        shape = (setup.nints, setup.ngroups, *setup.shape)
+        shape = (setup.nints, setup.ngroups, *setup.array_shape)
         fitsfile.stream(part, "SCI", shape, groups(), **keywords.sci_keywords(setup))
         hdus = [
             fits.BinTableHDU(keywords.group_table(setup), name="GROUP"),
@@ -143,7 +143,8 @@ def write_truth(path: Path, exposure: Exposure) -> Path:
         "subarray": setup.subarray, "corner": setup.corner, "size": setup.size,
         "readpatt": setup.readpatt, "nframes": setup.nframes, "groupgap": setup.groupgap,
         "tframe": setup.tframe, "tgroup": setup.tgroup, "ngroups": setup.ngroups,
-        "nints": setup.nints, "bandpass": setup.bandpass, "sky": setup.sky, "seed": setup.seed,
+        "nints": setup.nints, "exp_type": setup.exp_type,
+        "bandpass": setup.bandpass, "sky": setup.sky, "seed": setup.seed,
         "effects": sorted(setup.effects),
     }  # fmt: skip
     with fitsfile.finished(path) as part, part.open("wb") as file:

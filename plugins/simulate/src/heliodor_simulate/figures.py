@@ -23,16 +23,36 @@ class Pattern(_Part):
     groupgap: int
 
 
+class Reads(_Part):
+    """Which lines of a subarray in stripes are read when; see `heliodor.stripes`.
+
+    Superstripes may be joined to the whole length of the detector.
+    """
+
+    reads1: int = 0
+    skips1: int = 0
+    reads2: int = 0
+    skips2: int = 0
+    repeat: int = 0
+    interleave: int = 0
+    step: int = 0
+    number: int = 0
+    joined_to_full: bool = False
+
+
 class Subarray(_Part):
     """A subarray: size, frame time [s], and 1-based corner on each detector it exists for.
 
-    Without corners it starts at pixel (1, 1) of every detector.
+    Without corners it starts at pixel (1, 1) of every detector.  Stripes say which lines it is made
+    of; EXP_TYPE is given where it is that of another mode.
     """
 
     size: tuple[int, int]
     tframe: float
     outputs: int = 1
     corners: dict[str, tuple[int, int]] | None = None
+    stripes: Reads | None = None
+    exp_type: str | None = None
 
 
 class Bandpass(_Part):
@@ -150,6 +170,7 @@ class Figures(_Part):
     noise: Noise
     cosmic_rays: CosmicRays
     stars: Stars
+    sirs: bool = False
 
 
 def read_figures(source: Figures | ModeSpec | Resource | Path | str | dict[str, Any]) -> Figures:

@@ -59,7 +59,7 @@ def primary_keywords(setup: Setup) -> dict[str, Any]:
         **setup.device.keywords,
         "FILTER": setup.optics.FILTER, "PUPIL": setup.optics.PUPIL,
         # exposure
-        "EXPCOUNT": 1, "EXPRIPAR": "PRIME", "EXP_TYPE": setup.figures.exp_type,
+        "EXPCOUNT": 1, "EXPRIPAR": "PRIME", "EXP_TYPE": setup.exp_type,
         "EXPSTART": start.mjd, "EXPMID": middle.mjd, "EXPEND": end.mjd,
         "READPATT": setup.readpatt, "EXSEGNUM": 1, "EXSEGTOT": 1, "NOUTPUTS": setup.outputs,
         "NINTS": setup.nints, "INTSTART": 1, "INTEND": setup.nints, "NGROUPS": setup.ngroups,
@@ -72,6 +72,7 @@ def primary_keywords(setup: Setup) -> dict[str, Any]:
         "DATAMODE": 0,
         # array
         "SUBARRAY": setup.subarray, **window_keywords(setup),
+        **(setup.striped.keywords if setup.striped else {}),
         # dither, aperture and guiding
         "PATTTYPE": "NONE", "PATT_NUM": 1, "NUMDTHPT": 1, "XOFFSET": 0.0, "YOFFSET": 0.0,
         "APERNAME": aperture(setup), "PPS_APER": aperture(setup), "PCS_MODE": "FINEGUIDE",

@@ -30,7 +30,8 @@ class Exposure:
         keeps them
     events : record array of particles, see `heliodor_simulate.particles.EVENT`
     hits : record array of the charge they left in each pixel, see `particles.HIT`
-    first_saturated : (nints, ny, nx) uint8, first group at or above `Truth.saturation`, 255: none
+    first_saturated : (nints, ny, nx) uint8, of the pixels of `truth`, first group at or above
+        `Truth.saturation`, 255: none
     """
 
     setup: Setup
@@ -52,12 +53,15 @@ class Exposure:
         """Return the exposure as steps get it: float32, no flags, with its keywords."""
         from heliodor_simulate.keywords import primary_keywords, sci_keywords
 
+        striped = self.setup.striped
+        shape = striped.stripes.planes(striped.shape) if striped else self.setup.shape
         return Ramp(
             data=self.data.astype(np.float32),
             groupdq=np.zeros(self.data.shape, np.uint8),
-            pixeldq=np.zeros(self.setup.shape, np.uint32),
+            pixeldq=np.zeros(shape, np.uint32),
             keywords=Keywords(primary_keywords(self.setup), sci_keywords(self.setup)),
             zeroframe=None if self.zeroframe is None else self.zeroframe.astype(np.float32),
+            stripes=striped.stripes if striped else None,
         )
 
 
@@ -75,8 +79,8 @@ def start(setup: Setup, truth: Truth | None = None) -> Exposure:
     return Exposure(
         setup=setup,
         truth=truth,
-        data=np.empty((0, setup.ngroups, *setup.shape), np.uint16),
-        zeroframe=np.zeros((setup.nints, *setup.shape), np.uint16) if averaged else None,
+        data=np.empty((0, setup.ngroups, *setup.array_shape), np.uint16),
+        zeroframe=np.zeros((setup.nints, *setup.array_shape), np.uint16) if averaged else None,
         events=events,
         hits=particles.trace(setup, events),
         first_saturated=np.full((setup.nints, *setup.shape), NEVER, np.uint8),
@@ -98,7 +102,7 @@ def expose(setup: Setup, truth: Truth | None = None) -> Exposure:
     (1, 4, 64, 64)
     """
     exposure = start(setup, truth)
-    exposure.data = np.empty((setup.nints, setup.ngroups, *setup.shape), np.uint16)
+    exposure.data = np.empty((setup.nints, setup.ngroups, *setup.array_shape), np.uint16)
     for integration, group, image in exposure.groups():
         exposure.data[integration, group] = image
     return exposure
@@ -127,7 +131,8 @@ def _read_out(exposure: Exposure) -> Iterator[tuple[int, int, np.ndarray]]:
                 signal = pixels.signal(charge)
                 if exposure.zeroframe is not None and group == 0 and frame == 0:
                     noise = electronics.noise(1)
-                    exposure.zeroframe[integration] = _digitise(signal + noise)
+                    image = setup.cut(signal + noise, integration)
+                    exposure.zeroframe[integration] = _digitise(image)
                     total += noise
                     independent -= 1
                 total += signal
@@ -136,7 +141,7 @@ def _read_out(exposure: Exposure) -> Iterator[tuple[int, int, np.ndarray]]:
             image = _digitise(total / setup.nframes)
             first = exposure.first_saturated[integration]
             first[(image >= truth.saturation) & (first == NEVER)] = group
-            yield integration, group, image
+            yield integration, group, setup.cut(image, integration)
 
 
 class _Electronics:

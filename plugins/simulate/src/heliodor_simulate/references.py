@@ -14,6 +14,7 @@ from heliodor_simulate.arrangement import WINDOW, Setup
 from heliodor_simulate.detector import Truth, make_truth
 from heliodor_simulate.keywords import window_keywords
 from heliodor_simulate.ramps import couple
+from heliodor_simulate.sirskernel import write_sirskernel
 
 USEAFTER = "2015-01-01T00:00:00"
 LARGEST_DARK = 2**30
@@ -24,7 +25,9 @@ def write_references(setup: Setup, out: str | Path, truth: Truth | None = None) 
     """Write the reference files that stage 1 needs for an exposure.
 
     As in the archive, superbias and dark belong to the subarray, and all others hold the whole
-    detector, to be cut; for a window that is no subarray, all are of the window.
+    detector, to be cut; for a window that is no subarray, all are of the window, and for an
+    exposure in stripes of all the lines that it could have; the dark, which is not cut, is of those
+    that it has in the end.
 
     Parameters
     ----------
@@ -39,7 +42,8 @@ def write_references(setup: Setup, out: str | Path, truth: Truth | None = None) 
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     truth = truth or make_truth(setup)
-    partial = setup.subarray != WINDOW and setup.size != setup.figures.size
+    window = setup.subarray == WINDOW or setup.striped is not None
+    partial = not window and setup.size != setup.figures.size
     array = setup.whole() if partial else setup
     whole = make_truth(array) if partial else truth
     files = {}
@@ -55,6 +59,9 @@ def write_references(setup: Setup, out: str | Path, truth: Truth | None = None) 
     }
     for kind, (write, of, pixels) in writers.items():
         files[kind] = write(folder / _file_name(of, kind), of, pixels)
+    if setup.figures.sirs and setup.size == setup.figures.size:
+        name = f"{setup.figures.instrument}_sirskernel.asdf".lower()
+        files["sirskernel"] = write_sirskernel(folder / name, setup, USEAFTER)
     return files
 
 
@@ -80,7 +87,7 @@ def _mask(path: Path, setup: Setup, truth: Truth) -> Path:
     return fitsfile.write(
         path,
         _primary(setup, "MASK", "MaskModel", READPATT="ANY", EXP_TYPE="ANY"),
-        _flags(truth, names),
+        _flags(truth.mask, names),
     )
 
 
@@ -90,7 +97,7 @@ def _saturation(path: Path, setup: Setup, truth: Truth) -> Path:
         _primary(setup, "SATURATION", "SaturationModel"),
         [
             fitsfile.image_hdu("SCI", truth.saturation, BUNIT="DN"),
-            *_flags(truth, ("NO_SAT_CHECK",)),
+            *_flags(truth.mask, ("NO_SAT_CHECK",)),
         ],
     )
 
@@ -102,7 +109,7 @@ def _superbias(path: Path, setup: Setup, truth: Truth) -> Path:
         [
             fitsfile.image_hdu("SCI", truth.bias, BUNIT="DN"),
             fitsfile.image_hdu("ERR", np.zeros_like(truth.bias), BUNIT="DN"),
-            *_flags(truth, ("UNRELIABLE_BIAS",)),
+            *_flags(truth.mask, ("UNRELIABLE_BIAS",)),
         ],
     )
 
@@ -117,7 +124,7 @@ def _linearity(path: Path, setup: Setup, truth: Truth) -> Path:
         _primary(setup, "LINEARITY", "LinearityModel"),
         [
             fitsfile.image_hdu("COEFFS", coefficients),
-            *_flags(truth, ("NONLINEAR", "NO_LIN_CORR")),
+            *_flags(truth.mask, ("NONLINEAR", "NO_LIN_CORR")),
         ],
     )
 
@@ -150,14 +157,18 @@ def _dark(path: Path, setup: Setup, truth: Truth) -> Path:
         readpatt = setup.readpatt
     primary = _primary(
         setup, "DARK", "DarkModel",
-        EXP_TYPE=setup.figures.dark_exp_type, P_EXP_TY=f"{setup.figures.exp_type}|",
+        EXP_TYPE=setup.figures.dark_exp_type, P_EXP_TY=f"{setup.exp_type}|",
         READPATT=readpatt, NOUTPUTS=setup.outputs,
         NINTS=1, NGROUPS=ngroups, NFRAMES=nframes, GROUPGAP=groupgap, TFRAME=setup.tframe,
         TGROUP=setup.tframe * (nframes + groupgap),
+        **(setup.striped.joined_keywords() if setup.striped else {}),
     )  # fmt: skip
     rate = np.zeros(setup.shape, np.float32)
     strength = setup.figures.pixels.coupling if setup.has("coupling") else 0.0
     rate[setup.live] = couple((truth.dark / truth.gain)[setup.live], strength)
+    mask = truth.mask
+    if setup.striped:
+        rate, mask = setup.striped.joined(rate), setup.striped.joined(mask)
 
     def groups() -> Iterator[np.ndarray]:
         for group in range(ngroups):
@@ -166,8 +177,8 @@ def _dark(path: Path, setup: Setup, truth: Truth) -> Path:
 
     with fitsfile.finished(path) as part:
         fitsfile.primary_hdu(primary).writeto(part)
-        fitsfile.stream(part, "SCI", (ngroups, *setup.shape), groups(), BUNIT="DN")
-        fitsfile.append(part, _flags(truth, ("HOT", "WARM", "UNRELIABLE_DARK")))
+        fitsfile.stream(part, "SCI", (ngroups, *rate.shape), groups(), BUNIT="DN")
+        fitsfile.append(part, _flags(mask, ("HOT", "WARM", "UNRELIABLE_DARK")))
     return path
 
 
@@ -201,9 +212,9 @@ def _primary(setup: Setup, reftype: str, model: str, **more: Any) -> dict[str, A
     }  # fmt: skip
 
 
-def _flags(truth: Truth, names: tuple[str, ...]) -> list[Any]:
+def _flags(mask: np.ndarray, names: tuple[str, ...]) -> list[Any]:
     """Make the DQ extension with bits of its own, and the table that names them."""
-    flags = np.zeros(truth.mask.shape, np.uint32)
+    flags = np.zeros(mask.shape, np.uint32)
     for bit, name in enumerate(names):
-        flags[truth.mask & PIXEL[name] != 0] |= np.uint32(1 << bit)
+        flags[mask & PIXEL[name] != 0] |= np.uint32(1 << bit)
     return [fitsfile.image_hdu("DQ", flags), fitsfile.dq_definitions(names)]

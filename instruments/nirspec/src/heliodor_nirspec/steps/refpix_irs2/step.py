@@ -111,7 +111,7 @@ class Irs2RefPix(RefPix):
         """Subtract means if asked for, and overwrite bad reference pixels."""
         image = ramp.data[piece.integration, piece.group]
         if self.params.irs2_mean_subtraction:
-            self._correct(image, self._precision(first=True), keep_zeros=False)
+            self._correct(image, self.means, self._precision(first=True), keep_zeros=False)
         for one in self.patches:
             one.apply(image)
 

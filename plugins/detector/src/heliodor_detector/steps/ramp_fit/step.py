@@ -28,7 +28,8 @@ class RampFit(Step[RampFitParams]):
     def prepare(self, ramp: Ramp, refs: References) -> Skipped | None:
         """Choose the groups, make the tables of weights and the planes of the products."""
         nints, ngroups, ny, nx = ramp.shape
-        if self.params.algorithm == "LIKELY" and ngroups >= FEWEST_LIKELY:
+        likely = self.params.algorithm == "LIKELY" or ramp.read_times is not None
+        if likely and ngroups >= FEWEST_LIKELY:
             raise NotYetError(
                 "ramp_fit: algorithm LIKELY is not there yet; least squares is algorithm OLS_C"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from heliodor.bits import NO_SAT_CHECK
-from heliodor.data import Ramp
+from heliodor.data import Ramp, of_integration
 from heliodor.step import Piece, References, Step
 
 from heliodor_detector.steps.saturation.kernel import (
@@ -44,15 +44,16 @@ class Saturation(Step[SaturationParams]):
 
     def find(self, ramp: Ramp, piece: Piece) -> None:
         """Note since when each pixel is saturated; flag the converter's floor."""
-        find_saturation(ramp.data, ramp.groupdq, self.threshold, self.notes.first, *_rows(piece))
+        threshold = of_integration(self.threshold, piece.integration)
+        find_saturation(ramp.data, ramp.groupdq, threshold, self.notes.first, *_rows(piece))
 
     def flag(self, ramp: Ramp, piece: Piece) -> None:
         """Flag saturated pixels and neighbours, to the end of the ramp."""
         flag_saturation(
             ramp.data,
             ramp.groupdq,
-            self.threshold,
-            self.unchecked,
+            of_integration(self.threshold, piece.integration),
+            of_integration(self.unchecked, piece.integration),
             self.notes.first,
             self.notes.hidden,
             self.dilution,
@@ -66,8 +67,8 @@ class Saturation(Step[SaturationParams]):
             flag_hidden_saturation(
                 ramp.data,
                 ramp.groupdq,
-                self.threshold,
-                self.bias,
+                of_integration(self.threshold, piece.integration),
+                of_integration(self.bias, piece.integration),
                 self.notes.hidden,
                 self.nframes,
                 self.params.n_pix_grow_sat,
@@ -83,12 +84,13 @@ class Saturation(Step[SaturationParams]):
         flags = np.zeros(cube.shape, np.uint8)
         first = np.empty((1, *frame.shape), np.uint16)
         rows = (0, piece.row_start, piece.row_stop)
-        find_saturation(cube, flags, self.threshold, first, *rows)
+        threshold = of_integration(self.threshold, piece.integration)
+        find_saturation(cube, flags, threshold, first, *rows)
         flag_saturation(
             cube,
             flags,
-            self.threshold,
-            self.unchecked,
+            threshold,
+            of_integration(self.unchecked, piece.integration),
             first,
             np.zeros_like(first),
             np.empty(0),
