@@ -41,7 +41,7 @@ def make_reference(tmp_path):
             hdus.append(fits.BinTableHDU(table, name="DQ_DEF"))
         path = tmp_path / f"{type}.fits"
         fits.HDUList(hdus).writeto(path, overwrite=True)
-        return Reference(type, path, ramp.keywords, ramp.shape[-2:])
+        return Reference(type, path, ramp.keywords, ramp.shape[-2:], ramp.stripes)
 
     return make
 

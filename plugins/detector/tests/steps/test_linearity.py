@@ -152,6 +152,14 @@ def test_inverse_is_not_used_for_single_frames_or_groups(
     np.testing.assert_array_equal(ramp.data, horner(coeffs, measured.astype(np.float32)))
 
 
+def test_inverse_is_not_used_for_repeated_stripes(make_ramp, make_reference):
+    _, measured, coeffs, inverse = frame_averages(8, 4)
+    ramp = make_ramp(measured, NFRAMES=8)
+    ramp.read_times = np.arange(32.0).reshape(4, 8)
+    run(ramp, make_reference, coeffs, INV_COEFFS=inverse)
+    np.testing.assert_array_equal(ramp.data, horner(coeffs, measured.astype(np.float32)))
+
+
 @pytest.mark.parametrize("nframes", [1, 4])
 def test_strips_and_threads_make_no_difference(make_ramp, make_reference, nframes):
     rng = np.random.default_rng(6)

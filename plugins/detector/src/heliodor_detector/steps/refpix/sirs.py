@@ -78,7 +78,7 @@ class SirsKernels:
         Notes
         -----
         Rows without some of their pixels count less, and the kernel's sum is restored, instead of
-        filling them.
+        filling them; a row far from all good pixels has no drift.
         """
         drifts = np.zeros((len(left), self.sides.shape[1]))
         for kernels, side in zip(self.sides, (left, right), strict=True):
@@ -90,7 +90,8 @@ class SirsKernels:
             signal = np.sum(np.where(good, pixels, 0.0), axis=1) / BORDER
             for amplifier, kernel in enumerate(kernels):
                 whole = np.convolve(np.ones(share.size), kernel, mode="same")
-                whole /= np.convolve(share, kernel, mode="same")
+                there = np.convolve(share, kernel, mode="same")
+                whole = np.divide(whole, there, out=np.zeros_like(whole), where=there != 0)
                 drifts[:, amplifier] += np.convolve(signal, kernel, mode="same") * whole
         return drifts
 
