@@ -8,6 +8,7 @@ import pytest
 from astropy.io import fits
 from heliodor import exposures
 from heliodor.bits import PIXEL
+from heliodor.products import write_ramp
 from heliodor_simulate import recovery
 from stdatamodels.jwst import datamodels
 
@@ -164,3 +165,48 @@ def test_early_exposures_of_the_dispersed_sensor_say_wrongly_where_they_begin(ca
     fits.setval(wrong, "SUBSTRT2", value=800)
     read = [exposures.read_ramp(exposures.look(path)).stripes for path in (case.exposure, wrong)]
     np.testing.assert_array_equal(read[0].lines, read[1].lines)
+
+
+def test_times_of_repeated_stripes_go_with_the_ramp(make_repeats, tmp_path):
+    """Groups follow each other unevenly: the ramp says so, in a file and in memory."""
+    path = make_repeats()
+    joined = heliodor.run_step("refpix", path)
+    assert joined.data.shape == (2, 12, 4, 64)
+    times = np.array(joined.meta.exposure.read_times)
+    # the first repeat after a reset of its own lines, the next ones without
+    first, step = 76 * 4e-5, 76 * 2e-5
+    np.testing.assert_allclose(
+        times[:5, 0], [first, *(first + step * np.arange(1, 4)), 2 * first + 3 * step]
+    )
+    joined.save(tmp_path / "joined_ramp.fits")
+    ramp = exposures.read_ramp(exposures.look(tmp_path / "joined_ramp.fits"))
+    np.testing.assert_array_equal(ramp.read_times, times)
+    ramp = exposures.read_ramp_from_model(joined)
+    np.testing.assert_array_equal(ramp.read_times, times)
+    written = write_ramp(ramp, tmp_path / "again_ramp.fits")
+    np.testing.assert_array_equal(exposures.read_ramp(exposures.look(written)).read_times, times)
+    assert exposures.read_ramp(exposures.look(path)).read_times is None
+
+
+@pytest.fixture
+def make_repeats(tmp_path):
+    """Write an exposure that reads each of four lines four times a frame."""
+
+    def make():
+        model = datamodels.SuperstripeRampModel(np.ones((8, 3, 8, 64), np.float32))
+        model.meta.instrument.name, model.meta.instrument.detector = "NIRCAM", "NRCB1"
+        exposure, array = model.meta.exposure, model.meta.subarray
+        exposure.type, exposure.readpatt = "NRC_IMAGE", "RAPID"
+        exposure.nints, exposure.ngroups, exposure.nframes, exposure.noutputs = 8, 3, 1, 1
+        exposure.group_time = exposure.frame_time = 0.0076
+        array.name, array.fastaxis, array.slowaxis = "SUB64P_SUPSTP002", 1, -2
+        array.xstart, array.xsize, array.ystart, array.ysize = 1851, 64, 2046, 8
+        array.multistripe_reads1, array.multistripe_skips1 = 1, 165
+        array.multistripe_reads2, array.multistripe_skips2 = 1, 0
+        array.repeat_stripe, array.interleave_reads1 = 1, 0
+        array.superstripe_step, array.num_superstripe = 1, 4
+        path = tmp_path / "repeats_ramp.fits"
+        model.save(path)
+        return path
+
+    return make

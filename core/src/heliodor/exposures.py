@@ -175,6 +175,7 @@ def read_ramp(exposure: Exposure, threads: int = 1) -> Ramp:
             zeroframe = None
             if exposure.keywords.get("ZEROFRAM") is True:
                 zeroframe = plane("ZEROFRAME", (nints, ny, nx), np.float32)
+            times = _read_times(hdus) if exposure.level == "ramp" else None
     except (OSError, EOFError, ValueError, TypeError) as error:
         raise ExposureError(f"{path}: its arrays cannot be read: {error}") from error
     assert data is not None
@@ -187,7 +188,18 @@ def read_ramp(exposure: Exposure, threads: int = 1) -> Ramp:
         extra={} if average_dark is None else {"AVDRKCUR": average_dark},
         source=exposure,
         stripes=stripes,
+        read_times=times,
     )
+
+
+def _read_times(hdus: fits.HDUList) -> np.ndarray | None:
+    """Find the times of groups that are not evenly spaced."""
+    if "ASDF" not in hdus:
+        return None
+    from heliodor.products.tree import READ_TIMES, read_entry
+
+    times = read_entry(hdus["ASDF"].data["ASDF_METADATA"].tobytes(), *READ_TIMES)
+    return np.array(times, np.float64) if times else None
 
 
 def _stripes(name: str, keywords: Keywords, nints: int) -> Stripes | None:
@@ -242,6 +254,7 @@ def read_ramp_from_model(model: Any) -> Ramp:
     pixeldq = plane("pixeldq", np.uint32)
     average_dark = plane("average_dark_current", np.float32)
     stripes = _stripes(str(model), keywords, shape[0])
+    times = model.meta.exposure.read_times
     flags_shape = stripes.planes(shape[-2:]) if stripes else shape[-2:]
     return Ramp(
         data=np.array(model.data, np.float32, order="C"),
@@ -252,6 +265,7 @@ def read_ramp_from_model(model: Any) -> Ramp:
         extra={} if average_dark is None else {"AVDRKCUR": average_dark},
         source=source,
         stripes=stripes,
+        read_times=np.array(times, np.float64) if times else None,
     )
 
 

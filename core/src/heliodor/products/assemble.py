@@ -28,7 +28,7 @@ from heliodor.errors import OutputError, did_you_mean
 from heliodor.fitsarrays import StoredArray
 from heliodor.products.layout import Key, Layout, layout
 from heliodor.products.stream import Copied, Encoded
-from heliodor.products.tree import Tagged, array_link, put, to_bytes
+from heliodor.products.tree import READ_TIMES, Tagged, array_link, put, to_bytes
 from heliodor.receipt import ENTRY, Receipt
 
 log = logging.getLogger(__name__)
@@ -207,6 +207,8 @@ def _from_ramp(ramp: Ramp, hdus: fits.HDUList | None) -> _Made:
             planes[name] = StoredArray(hdus[name])
     for name, array in planes.items():
         made.arrays[name] = _encoded(made.layout, name, array)
+    if ramp.read_times is not None:
+        put(made.tree, READ_TIMES, ramp.read_times.tolist())
     _take_keywords(made, ramp.keywords)
     return made
 
