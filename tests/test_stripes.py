@@ -6,7 +6,7 @@ import heliodor
 import numpy as np
 import pytest
 from astropy.io import fits
-from heliodor import exposures
+from heliodor import exposures, memory, plans, scratch
 from heliodor.bits import PIXEL
 from heliodor.products import write_ramp
 from heliodor_simulate import recovery
@@ -156,6 +156,21 @@ def test_the_plan_counts_both_ramps(calibrated):
     case, _ = calibrated(*SUPERSTRIPES)
     plan = heliodor.plan(case.exposure, folders=case.references)
     assert plan.memory.cube == 2 * 4 * np.prod(plan.exposure.shape)
+
+
+def test_superstripes_on_scratch(calibrated, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "ROOM", 0)
+    monkeypatch.setattr(memory, "RESERVE", -(10 << 20))
+    monkeypatch.setattr(plans, "RESERVE", -(10 << 20))
+    monkeypatch.setattr(scratch, "SMALL", 1)
+    case, usual = calibrated(*SUPERSTRIPES)
+    limited = {"max_memory": memory.BASE - (4 << 20), "scratch": tmp_path}
+    assert heliodor.plan(case.exposure, folders=case.references, **limited).on_scratch
+    result = heliodor.run(case.exposure, folders=case.references, threads=2, **limited)
+    for name in ("rate", "rateints"):
+        for plane in ("data", "err", "dq", "var_poisson", "var_rnoise"):
+            expected = np.array(getattr(usual[name], plane))
+            assert np.array(getattr(result[name], plane)).tobytes() == expected.tobytes()
 
 
 def test_early_exposures_of_the_dispersed_sensor_say_wrongly_where_they_begin(calibrated, tmp_path):

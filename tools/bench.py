@@ -26,7 +26,7 @@ import cases
 from heliodor import api
 from heliodor.engine import Outcome
 from heliodor.observers import Observer
-from heliodor.planning import Plan, PlannedStep
+from heliodor.plans import Plan, PlannedStep
 
 INCUMBENT = Path(__file__).with_name("incumbent.py")
 MEASURE = Path(__file__).with_name("measure.py")

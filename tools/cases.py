@@ -9,7 +9,7 @@ from typing import Any
 
 from astropy.io import fits
 from heliodor import api
-from heliodor.planning import Plan
+from heliodor.plans import Plan
 from heliodor.references.selectors import Found
 
 Parameters = Mapping[str, Any]

@@ -89,12 +89,15 @@ class Phase:
     looks : what a piece must hold whole, see `Look`
     writes : planes changed in place: of ``data``, ``groupdq``, ``pixeldq``, ``zeroframe``
     notes : planes made for this and later phases of the step
+    reaches : where else it reads what earlier phases have left: in other ``rows``, or in another
+        ``integration``
     """
 
     name: str
     looks: Look
     writes: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    reaches: tuple[Literal["integration", "rows"], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,9 @@ class StepSpec:
     makes : the products a step gives instead of changing its input in place
     reshapes : it changes the shape of the ramp
     stripes : it can work on superstripes that are not joined yet, see `heliodor.data.Ramp`
+    adds : planes (ny, nx) it leaves with the ramp (for the plan)
+    prepare_reads : planes of the ramp whose values its `prepare` reads; it may be called while
+        earlier steps are still changing others
     version : of the algorithm; goes into the receipt
     """
 
@@ -191,6 +197,8 @@ class StepSpec:
     makes: tuple[Output, ...] = ()
     reshapes: bool = False
     stripes: bool = False
+    adds: int = 0
+    prepare_reads: tuple[str, ...] = ("data", "groupdq", "pixeldq", "zeroframe")
     version: str = "1"
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from heliodor.workspace import MEMORY, Workspace
+
 PIECE = 1 << 18
 """Bytes of a file decoded at once: they stay in a core's cache."""
 
@@ -91,7 +93,12 @@ class StoredArray:
 
 
 def read_image(
-    path: str | Path, hdu: Any, dtype: Any = np.float32, threads: int = 1, index: Any = ...
+    path: str | Path,
+    hdu: Any,
+    dtype: Any = np.float32,
+    threads: int = 1,
+    index: Any = ...,
+    workspace: Workspace = MEMORY,
 ) -> np.ndarray:
     """Read an image extension, or one item along its first axes, by plain reads of the file.
 
@@ -104,6 +111,7 @@ def read_image(
     dtype : of the result
     threads : how many decode at once
     index : leading indices, or everything
+    workspace : where the result lives
 
     Returns
     -------
@@ -121,7 +129,7 @@ def read_image(
         leading = shape[: len(index)]
         shape = shape[len(index) :]
         first = int(np.ravel_multi_index(index, leading)) * int(np.prod(shape))
-    out = np.empty(shape, dtype)
+    out = workspace.empty(shape, dtype)
     flat = out.reshape(-1)
     step = PIECE // stored.itemsize
     offset = _start(hdu) + first * stored.itemsize

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from heliodor.engine import Outcome
-    from heliodor.planning import Plan, PlannedStep
+    from heliodor.plans import Plan, PlannedStep
 
 
 class Observer:

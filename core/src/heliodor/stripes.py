@@ -34,8 +34,8 @@ class Stripes:
     axis : of the array, along which its lines follow each other: -2 or -1
     lines : (nstripes, n) int64, lines of the detector, counted from 0 along the same axis of its
         whole image; one row if all integrations read the same
-    repeats : (n,) int64, the how-manieth stripe of the frame a line belongs to, from 0; -1 for the
-        lines that are read first each time, reference pixels as a rule
+    repeats : (n,) int64, number of the stripe in its frame that a line belongs to, from 0; -1 for
+        the lines that are read first each time, reference pixels as a rule
     superstripes : the integrations take turns with `lines`; PIXELDQ has one plane for each
     extent : the first line and the number of lines of an array that superstripes are joined to
     """

@@ -12,7 +12,7 @@ from heliodor.observers import Observer
 
 if TYPE_CHECKING:
     from heliodor.engine import Outcome
-    from heliodor.planning import Plan, PlannedStep
+    from heliodor.plans import Plan, PlannedStep
     from heliodor.running import Result
 
 
@@ -60,10 +60,15 @@ def plan(planned: Plan) -> None:
         )
     memory = planned.memory
     console().print(
-        f"memory at most {_mib(memory.peak)} (cube {_mib(memory.cube)}, flags "
-        f"{_mib(memory.groupdq)}, references {_mib(memory.references)}, products "
-        f"{_mib(memory.products)}); {planned.traversals} traversals of the cube"
+        f"memory {_mib(memory.peak)} (cube {_mib(memory.cube)}, flags {_mib(memory.groupdq)}, "
+        f"references {_mib(memory.references)}, products {_mib(memory.products)}); "
+        f"{len(planned.passes)} traversals of the cube"
     )
+    if planned.on_scratch:
+        folder = planned.request.scratch or planned.request.out
+        console().print(f"on scratch in {verbatim(folder)}; phases that share a traversal:")
+        for number, names in enumerate(planned.passes, 1):
+            console().print(f"  {number:2} {', '.join(names)}", highlight=False)
 
 
 def result(done: Result) -> None:

@@ -19,4 +19,5 @@ SPEC = StepSpec(
     refs=(RefNeed("mask"),),
     sets_bits=MASK_BITS,
     stripes=True,
+    prepare_reads=(),
 )

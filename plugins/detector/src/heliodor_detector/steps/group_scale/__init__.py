@@ -10,4 +10,5 @@ SPEC = StepSpec(
     status="S_GRPSCL",
     phases=(Phase("rescale", looks="ramp", writes=("data",)),),
     stripes=True,
+    prepare_reads=(),
 )

@@ -11,4 +11,5 @@ SPEC = StepSpec(
     phases=(Phase("convolve", looks="frame", writes=("data",)),),
     refs=(RefNeed("ipc", keys=("DETECTOR",), optional=True),),
     stripes=True,
+    prepare_reads=(),
 )

@@ -61,10 +61,11 @@ class RampFit(Step[RampFitParams]):
         self.pairs = pair_table(self.weights, length)
         self.network = sorting_network(stop - start - 1)
 
-        self.rateints = np.empty((4, nints, ny, nx), np.float32)
-        self.rateints_dq = np.empty((nints, ny, nx), np.uint32)
-        self.rate = np.empty((4, ny, nx), np.float32)
-        self.rate_dq = np.empty((ny, nx), np.uint32)
+        empty = self.workspace.empty
+        self.rateints = empty((4, nints, ny, nx))
+        self.rateints_dq = empty((nints, ny, nx), np.uint32)
+        self.rate = empty((4, ny, nx))
+        self.rate_dq = empty((ny, nx), np.uint32)
         self.median_rates = np.empty((ny, nx) if self.params.save_opt else (0, 0))
 
         self.keywords = keywords.copy()

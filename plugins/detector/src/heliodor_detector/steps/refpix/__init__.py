@@ -23,4 +23,5 @@ SPEC = StepSpec(
             header="R_SIRSKL",
         ),
     ),
+    prepare_reads=("pixeldq",),
 )

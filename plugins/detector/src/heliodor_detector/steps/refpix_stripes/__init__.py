@@ -10,6 +10,7 @@ SPEC = StepSpec(
     status="S_REFPIX",
     applies=Match({"INSTRUME": ("FGS", "NIRCAM", "NIRISS", "NIRSPEC"), "MSTR_RD1": ("*",)}),
     phases=(Phase("correct", looks="frame", writes=("data", "zeroframe")),),
+    prepare_reads=("pixeldq",),
     reshapes=True,
     stripes=True,
 )

@@ -11,6 +11,7 @@ from heliodor.data import Ramp
 from heliodor.errors import NotYetError
 from heliodor.sources import Retabled
 from heliodor.stripes import KEYWORDS, Stripes
+from heliodor.workspace import MEMORY, Workspace
 
 SAMPLE = 10.0e-6
 """Time to read one pixel of each output [s]."""
@@ -19,7 +20,7 @@ ROW_END = 12
 """Samples that pass at the end of each line."""
 
 
-def join_stripes(ramp: Ramp) -> None:
+def join_stripes(ramp: Ramp, workspace: Workspace = MEMORY) -> None:
     """Join superstripes into integrations of the lines that they hold together, in place.
 
     Where nothing was read the data are NaN, and the pixels are flagged REFERENCE_PIXEL.  When the
@@ -29,6 +30,7 @@ def join_stripes(ramp: Ramp) -> None:
     Parameters
     ----------
     ramp : with superstripes; they become an ordinary array in its data and in its keywords
+    workspace : where the large arrays live
     """
     stripes = ramp.stripes
     assert stripes is not None
@@ -39,10 +41,14 @@ def join_stripes(ramp: Ramp) -> None:
     shape[stripes.axis] = stripes.extent[1]
     new = (nints // nstripes, ngroups * nrepeats, *shape)
 
-    data = np.full(new, np.nan, np.float32)
-    groupdq = np.zeros(new, np.uint8)
+    data = workspace.empty(new)
+    data[:] = np.nan
+    groupdq = workspace.zeros(new, np.uint8)
     pixeldq = np.full(shape, REFERENCE_PIXEL, np.uint32)
-    zeroframe = None if ramp.zeroframe is None else np.full((new[0], *shape), np.nan, np.float32)
+    zeroframe = None
+    if ramp.zeroframe is not None:
+        zeroframe = workspace.empty((new[0], *shape))
+        zeroframe[:] = np.nan
     for stripe, repeat, lines, place in _moves(stripes):
         into, group = np.s_[:, repeat::nrepeats], np.s_[stripe::nstripes]
         data[into][place] = ramp.data[group][lines]

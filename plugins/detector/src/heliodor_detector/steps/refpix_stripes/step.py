@@ -63,4 +63,4 @@ class StripesRefPix(RefPix):
     def finish(self, ramp: Ramp) -> None:
         """Join superstripes."""
         if ramp.stripes is not None and ramp.stripes.superstripes:
-            join_stripes(ramp)
+            join_stripes(ramp, self.workspace)

@@ -12,4 +12,5 @@ SPEC = StepSpec(
     refs=(RefNeed("superbias", keys=("DETECTOR", "READPATT", "SUBARRAY"), planes=2),),
     sets_bits=("UNRELIABLE_BIAS",),
     stripes=True,
+    prepare_reads=(),
 )
