@@ -20,11 +20,11 @@ SUPERSTRIPES = (
     {"subarray": "SUB64P_SUPSTP008", "sky": 20000.0, "nints": 3, "without": (*QUIET, *DRIFTS)},
 )
 WITH_REFERENCE_PIXELS = (
-    "niriss-imaging",
+    "niriss-soss",
     {"subarray": "SUB680STRIPE_SOSS", "sky": 300.0, "without": (*QUIET, "1/f")},
 )
 STRIPES = (
-    "nircam-imaging",
+    "nircam-tsgrism",
     {"subarray": "SUB164STRIPE4_DHS", "sky": 300.0, "ngroups": 4, "without": (*QUIET, "1/f")},
 )
 

@@ -268,12 +268,14 @@ class Instrument:
     title : as people write it
     providers : distributions whose steps and pipelines its modes are made of
     layout : of its detectors
+    simulation : figures the simulator needs, with a section for each mode that can be simulated
     """
 
     name: str
     title: str
     providers: tuple[str, ...] = ()
     layout: Layout = Layout()
+    simulation: Resource | None = None
 
     def mode(
         self,
@@ -281,7 +283,6 @@ class Instrument:
         title: str,
         exp_types: tuple[str, ...],
         pipelines: tuple[str, ...],
-        simulation: Resource | None = None,
     ) -> ModeSpec:
         """Declare a mode that is recognised by EXP_TYPE.
 
@@ -290,7 +291,6 @@ class Instrument:
         name, title : without the instrument's
         exp_types : values of EXP_TYPE
         pipelines : of stage 1, 2, 3; as many as there are
-        simulation : figures the simulator needs
         """
         return ModeSpec(
             name=f"{self.name.lower()}-{name}",
@@ -300,7 +300,7 @@ class Instrument:
             pipelines=dict(enumerate(pipelines, 1)),
             providers=self.providers,
             layout=self.layout,
-            simulation=simulation,
+            simulation=self.simulation,
         )
 
 

@@ -121,6 +121,11 @@ class Task:
         self.seconds += time.perf_counter() - start
         self.begun = self._left is None
 
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Those that have something to do."""
+        return tuple(phase for phase in self.spec.phases if phase.name not in self.step.idle)
+
     def start(self, phase: Phase) -> None:
         """Make the notes of a phase."""
         if isinstance(self.data, Ramp):
@@ -176,11 +181,12 @@ def execute(
     task.begin()
     if task.begun:
         start = time.perf_counter()
-        for number, phase in enumerate(spec.phases):
+        phases = task.phases
+        for number, phase in enumerate(phases):
             task.start(phase)
             if isinstance(data, Ramp):
                 height = strip_height(data.shape, strip, threads)
-                done = Share(progress, number / len(spec.phases), 1 / len(spec.phases))
+                done = Share(progress, number / len(phases), 1 / len(phases))
                 run_pieces(
                     task.method(phase), list(pieces(phase, data.shape, height)), threads, done
                 )

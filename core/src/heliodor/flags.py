@@ -9,13 +9,42 @@ import numpy as np
 from heliodor import bits
 from heliodor.data import Ramp
 from heliodor.declare import StepSpec
-from heliodor.kernels import kernel
+from heliodor.kernels import helper, kernel
 from heliodor.step import Piece
 
 PLANES = ("groupdq", "pixeldq")
 
 NAMES = tuple({**bits.GROUP, **bits.PIXEL})
 """What is counted: samples (one pixel in one group) for bits of GROUPDQ, pixels for others."""
+
+
+PLANE = np.array(["groupdq" if name in bits.GROUP else "pixeldq" for name in NAMES])
+"""Where each is counted."""
+
+
+@helper
+def add_bits(row, counts):
+    """Add up elements with each bit; most rows have few bits, and the loops are vectorised."""
+    union = 0
+    for value in row:
+        union |= value
+    for bit in range(counts.size):
+        if (union >> bit) & 1:
+            for value in row:
+                counts[bit] += (value >> bit) & 1
+
+
+@kernel("void(u4[:,::1], i8[::1])")
+def count_pixel_bits(pixeldq, counts):
+    """Add up pixels with each bit.
+
+    Parameters
+    ----------
+    pixeldq : (ny, nx) uint32
+    counts : (32,) int64; added to
+    """
+    for y in range(pixeldq.shape[0]):
+        add_bits(pixeldq[y], counts)
 
 
 @kernel("void(u1[:,:,:,::1], i8, i8, i8, i8, i8[::1])")
@@ -29,20 +58,10 @@ def count_bits(groupdq, first, last, row_start, row_stop, counts):
     row_start, row_stop : rows ``row_start <= y < row_stop``
     counts : (8,) int64; added to
     """
-    _, ngroups, _, nx = groupdq.shape
     for i in range(first, last):
-        for g in range(ngroups):
+        for g in range(groupdq.shape[1]):
             for y in range(row_start, row_stop):
-                union = 0
-                for x in range(nx):
-                    union |= groupdq[i, g, y, x]
-                for bit in range(8):
-                    if not (union >> bit) & 1:
-                        continue
-                    total = 0
-                    for x in range(nx):
-                        total += (groupdq[i, g, y, x] >> bit) & 1
-                    counts[bit] += total
+                add_bits(groupdq[i, g, y], counts)
 
 
 def count(ramp: Ramp, piece: Piece | None = None, planes: Collection[str] = PLANES) -> np.ndarray:
@@ -60,22 +79,22 @@ def count(ramp: Ramp, piece: Piece | None = None, planes: Collection[str] = PLAN
     """
     nints, _, ny, _ = ramp.shape
     piece = piece or Piece(None, None, 0, ny)
-    found = np.zeros(len(NAMES), np.int64)
+    counts = {plane: np.zeros(32, np.int64) for plane in PLANES}
     if "groupdq" in planes:
         whole = piece.integration is None
         first, last = (0, nints) if whole else (piece.integration, piece.integration + 1)
-        of_groups = np.zeros(8, np.int64)
-        count_bits(ramp.groupdq, first, last, piece.row_start, piece.row_stop, of_groups)
-        for number, name in enumerate(NAMES):
-            if name in bits.GROUP:
-                found[number] = of_groups[bits.GROUP[name].bit_length() - 1]
+        rows = piece.row_start, piece.row_stop
+        count_bits(ramp.groupdq, first, last, *rows, counts["groupdq"])
     if "pixeldq" in planes:
-        flags = ramp.pixeldq[piece.rows]
-        union = np.bitwise_or.reduce(flags, axis=None)
-        for number, name in enumerate(NAMES):
-            if name not in bits.GROUP and union & np.uint32(bits.PIXEL[name]):
-                found[number] = np.count_nonzero(flags & np.uint32(bits.PIXEL[name]))
-    return found
+        # of superstripes that are not joined, all planes
+        pixels = ramp.pixeldq[..., piece.rows, :].reshape(-1, ramp.shape[3])
+        count_pixel_bits(pixels, counts["pixeldq"])
+    return np.array(
+        [
+            counts[plane][bits.PIXEL[name].bit_length() - 1]
+            for name, plane in zip(NAMES, PLANE, strict=True)
+        ]
+    )
 
 
 def named(counts: np.ndarray, spec: StepSpec) -> dict[str, int]:
@@ -92,7 +111,7 @@ def named(counts: np.ndarray, spec: StepSpec) -> dict[str, int]:
 class FlagCounter:
     """What each step adds to the data quality arrays of a ramp.
 
-    Arrays are counted again only after a step that says it sets bits.
+    An array is counted again only after a step that says it sets some of its bits.
 
     Parameters
     ----------
@@ -104,8 +123,9 @@ class FlagCounter:
 
     def added(self, ramp: Ramp, spec: StepSpec) -> dict[str, int]:
         """Count what has been added since the last call, by bit name."""
-        if not spec.sets_bits and not spec.reshapes:
-            return {}
-        now = count(ramp)
-        new, self._counts = now - self._counts, now
-        return named(new, spec)
+        planes = {plane for name, plane in zip(NAMES, PLANE, strict=True) if name in spec.sets_bits}
+        if spec.reshapes:
+            planes = set(PLANES)
+        before = self._counts
+        self._counts = np.where(np.isin(PLANE, list(planes)), count(ramp, planes=planes), before)
+        return named(self._counts - before, spec)

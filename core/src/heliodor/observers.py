@@ -18,6 +18,9 @@ class Observer:
     def step_started(self, plan: Plan, step: PlannedStep) -> None:
         """Note that a step begins."""
 
+    def compiling(self, kernel: str) -> None:
+        """Note that a kernel is compiled: once on a machine, and after an update."""
+
     def step_progress(self, step: PlannedStep, done: float) -> None:
         """Note how far a step is, 0 to 1."""
 

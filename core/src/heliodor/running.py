@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from heliodor.errors import (
     StepError,
 )
 from heliodor.flags import FlagCounter, named
+from heliodor.kernels import Compiled, watched
 from heliodor.observers import Observer
 from heliodor.plans import Plan, PlannedSave, PlannedStep, Request
 from heliodor.plugins import registry
@@ -43,6 +44,7 @@ class Result:
     products : kept in memory, by name; empty when they were written
     paths : products that were written, by name
     provenance : statuses, references and receipt, as they stand in the products
+    compiled : kernels that were not in the cache yet
     problems : exceptions of observing plugins, which do not stop a run
     """
 
@@ -51,6 +53,7 @@ class Result:
     products: dict[str, Product | Ramp] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
     provenance: Provenance | None = None
+    compiled: Compiled = field(default_factory=Compiled)
     problems: list[str] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> Any:
@@ -81,6 +84,7 @@ class Result:
                 for step, outcome in self.outcomes
             ],
             "products": {name: str(path) for name, path in self.paths.items()},
+            "compiled": asdict(self.compiled),
             "problems": self.problems,
         }
 
@@ -168,7 +172,10 @@ class _Run:
             if self.save:
                 check_folder(plan.request.out)
                 _refuse_own_input(plan)
-            with plan.workspace() as self.workspace:
+            with (
+                watched(self.observer.compiling) as self.result.compiled,
+                plan.workspace() as self.workspace,
+            ):
                 self.observer.reading(plan)
                 ramp = exposures.read_ramp(plan.exposure, plan.request.threads, self.workspace)
                 self.flags = FlagCounter(ramp)

@@ -91,6 +91,7 @@ class Step(Generic[P]):
     ----------
     params : the step's parameters
     notes : planes declared by its phases, and whatever else one phase leaves for the next
+    idle : names of phases that have nothing to do with this exposure; set by `prepare`
     threads : how many threads the run has, for phases that do their own division
     workspace : gives arrays that grow with the exposure (``self.workspace.empty(shape, dtype)``)
     log : logger of the step
@@ -101,6 +102,7 @@ class Step(Generic[P]):
     def __init__(self, params: P, threads: int = 1, workspace: Workspace = MEMORY):
         self.params = params
         self.notes: Any = SimpleNamespace()
+        self.idle: tuple[str, ...] = ()
         self.threads = threads
         self.workspace = workspace
         self.log = logging.getLogger(type(self).__module__)

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from heliodor.data import Ramp
@@ -77,7 +77,7 @@ class Convoy:
         Broken
             A step has failed.
         """
-        specs = [task.spec for task in self.tasks]
+        specs = [replace(task.spec, phases=task.phases) for task in self.tasks]
         passes = share(specs, self.ramp.shape[0], self.threads)
         for number, each in enumerate(passes):
             done = Share(progress, number / len(passes), 1 / len(passes))

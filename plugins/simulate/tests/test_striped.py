@@ -18,7 +18,7 @@ SUPER = {
     "stripes": {"reads1": 4, "reads2": 10, "repeat": 1, "step": 10, "number": 3},
 }  # fmt: skip
 SUB = {
-    "size": (160, 22), "tframe": 1.0, "outputs": 4, "exp_type": "NRC_TSGRISM",
+    "size": (160, 22), "tframe": 1.0, "outputs": 4,
     "stripes": {
         "reads1": 1, "skips1": 20, "reads2": 10, "skips2": 30, "repeat": 1, "interleave": 1,
     },
@@ -68,7 +68,7 @@ def test_keywords_describe_the_array(figures):
     expected = {
         "SUBARRAY": SUB_NAME, "SUBSIZE1": 160, "SUBSIZE2": 22, "SUBSTRT1": 1, "SUBSTRT2": 1,
         "MSTR_RD1": 1, "MSTR_SK1": 20, "MSTR_RD2": 10, "MSTR_SK2": 30, "MSTR_RPT": 1,
-        "MSTR_ILV": 1, "SSTR_STP": 0, "SSTR_NST": 0, "EXP_TYPE": "NRC_TSGRISM", "NINTS": 1,
+        "MSTR_ILV": 1, "SSTR_STP": 0, "SSTR_NST": 0, "NINTS": 1,
     }  # fmt: skip
     assert {name: keywords[name] for name in expected} == expected
     assert "MSTR_RD1" not in primary_keywords(arrange(figures, subarray="SUB64P"))

@@ -92,6 +92,11 @@ def result(done: Result) -> None:
         console().print(f"[bold green]wrote[/] {verbatim(path)}", soft_wrap=True)
     if not done.paths:
         console().print("[yellow]no product was asked for, none was written[/]")
+    if done.compiled.kernels:
+        console().print(
+            f"[dim]{done.compiled.kernels} kernels were compiled in {done.compiled.seconds:.0f} s; "
+            "from now on they are read from the cache[/]"
+        )
     for problem in done.problems:
         console_err().print(f"[yellow]{verbatim(problem)}[/]", soft_wrap=True)
 
@@ -122,9 +127,13 @@ class Progress(Observer):
         """Start the bar of a step."""
         self._show(step.label)
 
+    def compiling(self, kernel: str) -> None:
+        """Say why nothing moves for a while."""
+        self.bars.update(self.task, description=f"compiling {kernel} (only this once)")
+
     def step_progress(self, step: PlannedStep, done: float) -> None:
         """Move the bar."""
-        self.bars.update(self.task, completed=done)
+        self.bars.update(self.task, description=step.label, completed=done)
 
     def step_ended(self, plan: Plan, step: PlannedStep, outcome: Outcome) -> None:
         """Fill the bar."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from heliodor.declare import Instrument, Layout
+from heliodor.declare import Instrument, Layout, Resource
 
 FGS = Instrument(
     "FGS",
     "FGS",
     providers=("heliodor-detector",),
     layout=Layout(full=(2048, 2048), outputs=4, planes=("ZEROFRAME",)),
+    simulation=Resource("heliodor_fgs", "simulation.yaml"),
 )
 
 IMAGE = ("calwebb_detector1", "calwebb_image2")

@@ -18,15 +18,15 @@ NIRCAM = Instrument(
             "SUB160STRIPE4_DHS", "SUB256STRIPE4_DHS", "SUB40STRIPE1_DHS", "SUB80STRIPE2_DHS",
         ),
     ),
+    simulation=Resource("heliodor_nircam", "simulation.yaml"),
 )  # fmt: skip
-SIMULATION = Resource("heliodor_nircam", "simulation.yaml")
 
 IMAGE = ("calwebb_detector1", "calwebb_image2")
 SPECTRA = ("calwebb_detector1", "calwebb_spec2", "calwebb_spec3")
 TIME_SERIES = ("calwebb_detector1", "calwebb_spec2", "calwebb_tso3")
 
 MODES = (
-    NIRCAM.mode("imaging", "imaging", ("NRC_IMAGE",), (*IMAGE, "calwebb_image3"), SIMULATION),
+    NIRCAM.mode("imaging", "imaging", ("NRC_IMAGE",), (*IMAGE, "calwebb_image3")),
     NIRCAM.mode("wfss", "wide field slitless spectroscopy", ("NRC_WFSS",), SPECTRA),
     NIRCAM.mode("coron", "coronagraphy", ("NRC_CORON",), (*IMAGE, "calwebb_coron3")),
     NIRCAM.mode("tsimage", "imaging time series", ("NRC_TSIMAGE",), (*IMAGE, "calwebb_tso3")),

@@ -16,15 +16,15 @@ NIRISS = Instrument(
             "SUB17STRIPE_SOSS", "SUB60STRIPE_SOSS", "SUB204STRIPE_SOSS", "SUB680STRIPE_SOSS",
         ),
     ),
+    simulation=Resource("heliodor_niriss", "simulation.yaml"),
 )  # fmt: skip
-SIMULATION = Resource("heliodor_niriss", "simulation.yaml")
 
 IMAGE = ("calwebb_detector1", "calwebb_image2")
 SPECTRA = ("calwebb_detector1", "calwebb_spec2", "calwebb_spec3")
 TIME_SERIES = ("calwebb_detector1", "calwebb_spec2", "calwebb_tso3")
 
 MODES = (
-    NIRISS.mode("imaging", "imaging", ("NIS_IMAGE",), (*IMAGE, "calwebb_image3"), SIMULATION),
+    NIRISS.mode("imaging", "imaging", ("NIS_IMAGE",), (*IMAGE, "calwebb_image3")),
     NIRISS.mode("wfss", "wide field slitless spectroscopy", ("NIS_WFSS",), SPECTRA),
     NIRISS.mode("soss", "single object slitless spectroscopy", ("NIS_SOSS",), TIME_SERIES),
     NIRISS.mode("ami", "aperture masking interferometry", ("NIS_AMI",), (*IMAGE, "calwebb_ami3")),

@@ -8,12 +8,14 @@ import numpy as np
 
 from heliodor_simulate import fitsfile
 from heliodor_simulate.arrangement import Setup
+from heliodor_simulate.detector import Truth
+from heliodor_simulate.headers import USEAFTER
 
 SLOWEST = 64
 """Rows in a wave of the drift that is followed by half."""
 
 
-def write_sirskernel(path: Path, setup: Setup, useafter: str) -> Path:
+def write_sirskernel(path: Path, setup: Setup, truth: Truth) -> Path:
     """Write Fourier coefficients by which each amplifier follows the side reference pixels.
 
     Slow waves are followed, fast ones are taken for noise; of the two sides the nearer one counts
@@ -23,7 +25,7 @@ def write_sirskernel(path: Path, setup: Setup, useafter: str) -> Path:
     ----------
     path : of the file
     setup : the arrangement; the file has all detectors of the instrument
-    useafter : when it comes into force
+    truth : has no part in it
     """
     import asdf
 
@@ -34,7 +36,7 @@ def write_sirskernel(path: Path, setup: Setup, useafter: str) -> Path:
     coefficients = {"gamma": near * followed + 0j, "zeta": near[::-1] * followed + 0j}
     tree = {
         "meta": {
-            "reftype": "sirskernel", "useafter": useafter, "telescope": "JWST",
+            "reftype": "sirskernel", "useafter": USEAFTER, "telescope": "JWST",
             "author": "Heliodor simulator", "pedigree": "SIMULATION",
             "description": "SIRS kernels of simulated detectors",
             "model_type": "SIRSKernelModel", "instrument": {"name": setup.figures.instrument},
