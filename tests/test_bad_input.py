@@ -19,7 +19,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from heliodor.errors import NotYetError
 from heliodor.products import stream
+from heliodor_detector.steps.superbias.step import SuperBias
 
 WRONG, EXPOSURE, REFERENCE, NOT_YET, OUTPUT, STEP, INTERRUPTED = 2, 3, 4, 6, 7, 8, 130
 
@@ -288,10 +290,13 @@ def test_pipeline_file_that_is_not_there(refused, small_nircam, tmp_path):
     assert str(tmp_path / "mine.yaml") in message
 
 
-def test_parameter_that_is_not_there_yet(refused, small_nircam):
-    message = refused(small_nircam.exposure, NOT_YET, "-p", "ramp_fit.algorithm=LIKELY")
-    assert "LIKELY is not there yet" in message
-    assert "ramp_fit" in message
+def test_what_is_not_there_yet(refused, small_nircam, monkeypatch):
+    def prepare(step, ramp, refs):
+        raise NotYetError("levitation is not there yet")
+
+    monkeypatch.setattr(SuperBias, "prepare", prepare)
+    message = refused(small_nircam.exposure, NOT_YET)
+    assert "superbias: levitation is not there yet" in message
 
 
 # ------------------------------------------------------------------ the output
@@ -374,7 +379,9 @@ STOPPED = """
 import os, sys
 from heliodor import products
 from heliodor.cli.main import main
+from heliodor.errors import NotYetError
 from heliodor.products import stream
+from heliodor_detector.steps.superbias.step import SuperBias
 
 chunks = stream.Encoded.chunks
 

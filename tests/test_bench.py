@@ -27,7 +27,7 @@ def measured():
     theirs = {"wall": 30.0, "cpu": 40.0, "peak": 1000.0}
     floor = {"read": 5e6, "written": 2e6, "wall": 0.1, "cpu": 0.5}
     ours = [record(3.0, jump=1.0), record(2.0, reading=0.5, jump=1.0)]
-    case = {"exposure": "a", "samples": 10**9, "note": "", "floor": floor}
+    case = {"exposure": "a", "samples": 10**9, "limit": None, "unable": "", "floor": floor}
     return {
         "machine": {
             "processor": "some", "cores": 2, "memory": 2**34, "python": "3", "heliodor": "1",
@@ -35,8 +35,8 @@ def measured():
         },
         "imports": {"ours": use, "theirs": theirs},
         "cases": {
-            "long": {**case, "note": "too much", "ours": {"whole": use, "runs": []},
-                     "theirs": None},
+            "long": {**case, "limit": "1G", "unable": "too much",
+                     "ours": {"whole": use, "runs": []}, "theirs": None},
             "tso": {**case, "ours": {"whole": use, "runs": ours},
                     "theirs": {"whole": theirs, "runs": [record(50.0, jump=10.0)]}},
         },
@@ -130,10 +130,14 @@ def test_tables_tell_what_was_measured(measured):
     tables = all_of(json.loads(json.dumps(measured)))
     whole = tables["whole"].splitlines()
     assert "| 2.00 | 30.0 | 15.0 | 4.00 | 40.0 | 10.0 | 200 | 1000 | 5.0 |" in whole[3]
-    assert whole[4].endswith("| 2.00 |  |  | 4.00 |  |  | 200 |  |  |")
+    assert "x 2000, within 1G | 2.00 | does not fit |  | 4.00 | does not fit |  |" in whole[4]
     assert whole[-1] == "`long`: too much"
     assert "| 2.00 | 50.0 (first) | 25.0 |" in tables["marginal"]
     assert "| 5 | 2 | 0.50 | 8.0 | 4.0 | 80.0 |" in tables["floor"]
+    # start 4 - 3, steps with what is between them; then the last run
+    assert tables["shares"].endswith(
+        "| 1.00 | 0.00 | 0.00 | 3.00 | 0.00 | 0.00 | 0.50 | 1.50 | 0.00 |"
+    )
     assert "| `jump` | 1.000 | 10.0 |" in tables["steps"]
     assert "| rest | 0.500 | 40.0 |" in tables["steps"]
     assert "| `jump` | 1.00 |" in tables["samples"]

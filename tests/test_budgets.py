@@ -47,6 +47,7 @@ import sys
 import heliodor
 done = heliodor.run(sys.argv[1], folders=sys.argv[2], out=sys.argv[3], save=True)
 assert set(done.paths) == {"rate", "rateints"}
+assert "scipy.linalg" not in sys.modules
 """
     arguments = small_nircam.exposure, small_nircam.references, tmp_path
     loaded(code, *arguments)  # the first product of a kind leaves its schema's table
@@ -66,3 +67,15 @@ import heliodor
 heliodor.run(sys.argv[1], folders=sys.argv[2], out=sys.argv[3], save=True)
 """
     child(code, small_nircam.exposure, small_nircam.references, tmp_path)
+
+
+def test_linear_algebra_is_there_for_whoever_wants_it(child):
+    code = """
+import heliodor.kernels, numba, numpy
+@numba.njit
+def solve(a, b):
+    return numpy.linalg.solve(a, b), numpy.dot(a, b)
+x, y = solve(numpy.diag([2.0, 4.0]), numpy.ones(2))
+assert x.tolist() == [0.5, 0.25] and y.tolist() == [2, 4]
+"""
+    child(code)

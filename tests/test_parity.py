@@ -57,8 +57,8 @@ def changed(array, value, count=1):
         ("SCI", 2.00011, True),  # a thousandth of the error, and 1e-5 of the value
         ("SCI", 2.00013, False),
         ("SCI", np.nan, False),
-        ("VAR_POISSON", 0.01 * (1 + 9e-6), True),
-        ("VAR_POISSON", 0.01 * (1 + 2e-5), False),
+        ("VAR_POISSON", 0.01 * (1 + 1.8e-5), True),
+        ("VAR_POISSON", 0.01 * (1 + 3e-5), False),
         ("DQ", 4, False),
     ],
 )

@@ -148,11 +148,12 @@ class Bench:
             *OURS, "run", str(one.exposure), "--references", str(one.references),
             "--out", str(self.products), "--quiet", "--threads", str(self.args.threads),
         ]  # fmt: skip
-        note = ""
+        unable = ""
         if limit:
             command += ["--max-memory", limit]
-            note = f"with `--max-memory {limit}`; " + self._why_not_theirs(plan)
-        use_of(command)  # compiles kernels, and brings files into memory
+            unable = self._why_not_theirs(plan)
+        else:
+            use_of(command)  # compiles kernels, and brings files into memory
         whole: dict[str, list[Use]] = {"ours": [], "theirs": []}
         runs: dict[str, list[Any]] = {"ours": [], "theirs": []}
         for pair in range(self.args.pairs):
@@ -170,7 +171,8 @@ class Bench:
             "exposure": one.exposure.name,
             "shape": plan.exposure.shape,
             "samples": math.prod(plan.exposure.shape),
-            "note": note,
+            "limit": limit,
+            "unable": unable,
             "floor": self._floor(plan),
         }
         for who, uses in whole.items():
@@ -214,7 +216,7 @@ class Bench:
             path.unlink()
         script = HERE / "benchmark" / "floor.py"
         command = [sys.executable, str(script)]
-        records = runs_of(command, self.scratch / "jobs.json", [job] * 3)[1]
+        records = runs_of(command, self.scratch / "jobs.json", [job] * 2)[1]
         return min(records, key=lambda record: record["cpu"])
 
     def _curves(self) -> dict[str, Any]:
@@ -247,7 +249,7 @@ class Bench:
         """Say how much memory the incumbent would take, by the peak of the `tso` case."""
         tso = self.measured["cases"].get("tso")
         if not tso or not tso["theirs"]:
-            return "`jwst` is not run."
+            return ""
         times = math.prod(plan.exposure.shape) / tso["samples"]
         needed = tso["theirs"]["whole"]["peak"] / 1024 * times
         has = self.measured["machine"]["memory"] / 2**30

@@ -1,7 +1,10 @@
-"""Exposures and parameters that parity.py and bench.py go through."""
+"""Exposures and parameters that the tools go through, and jobs for the incumbent."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,8 +53,9 @@ _FULL = {"ngroups": 2}
 _STRIPED = {"ipc.skip": True}
 _TWO = _window(10, 2)
 _WIDE = {"size": (1024, 512), "ngroups": 6, "nints": 2, "readpatt": "DEEP8"}
-_AS_JWST = {"jump.large_events_as_jwst": True}
+_AS_JWST = {"jump.large_events_as_jwst": True, "ramp_fit.likely_as_jwst": True}
 _SMALL = {"size": 64, "ngroups": 8, "nints": 2}
+_LIKELY = {"ramp_fit.algorithm": "LIKELY", "ramp_fit.save_opt": True}
 _BRIGHT = {"subarray": "SUB160", "ngroups": 6, "nints": 3}
 
 PARITY = (
@@ -70,6 +74,9 @@ PARITY = (
     ),
     Case("gaps", "nircam-imaging", _window(5, readpatt="BRIGHT1", detector="NRCB1")),
     Case("segments", "nircam-imaging", _TWO, {"ramp_fit.save_opt": True}),
+    Case("likelihood", "nircam-imaging", _TWO, _LIKELY, _AS_JWST),
+    Case("likelihood, long ramp", "nircam-imaging", _window(40), {**OPERATIONS, **_LIKELY},
+         _AS_JWST),
     Case("part of the groups", "nircam-imaging", _TWO,
          {"ramp_fit.firstgroup": 1, "ramp_fit.lastgroup": 7}),
     Case("reference pixels, all columns", "nircam-imaging", _TWO,
@@ -194,6 +201,29 @@ def found(inputs: Path, references: Path) -> Iterator[tuple[str, Input, Paramete
         name += f" {keywords['NGROUPS']}x{keywords['NINTS']}"
         yield f"{name}, defaults", Input(exposure, references), {}
         yield f"{name}, operations", Input(exposure, references), OPERATIONS
+
+
+INCUMBENT = Path(__file__).with_name("incumbent.py")
+
+
+def run_incumbent(
+    python: str, jobs: Sequence[dict[str, Any]], folder: Path
+) -> list[dict[str, Any]]:
+    """Run jobs in one process of the incumbent; give what incumbent.py reports of each.
+
+    Parameters
+    ----------
+    python : the interpreter that has `jwst`
+    jobs : of `job`
+    folder : for the list of jobs
+    """
+    script = folder / "jobs.json"
+    script.write_text(json.dumps(jobs))
+    command = [python, str(INCUMBENT), str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{python} {INCUMBENT} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout)
 
 
 def job(

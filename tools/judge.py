@@ -15,8 +15,8 @@ RELATIVE = 1e-5
 SHARE = 1e-3
 """And part of the pixel's own error."""
 
-SHARE_OF_VARIANCE = 1e-9
-"""For parts of a variance, of the whole: a median of zero is zero but for rounding, or not."""
+SHARE_OF_VARIANCE = 1e-5
+"""For parts of a variance, of the whole: they follow from medians, which may be near zero."""
 
 READ_NOISE = 5.0
 """Stands for the error where there is none: in ramps, and in the pedestal of fits [DN]."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -30,7 +29,6 @@ from heliodor.references import index
 from rich.console import Console
 from rich.table import Table
 
-INCUMBENT = Path(__file__).with_name("incumbent.py")
 NEXT_STAGE = {"flat", "area", "photom", "distortion"}
 """References that the incumbent's next stage of imaging needs."""
 
@@ -170,14 +168,7 @@ def _run_theirs(
     python: str, comparisons: list[Comparison], jobs: list[dict[str, Any]], folder: Path
 ) -> list[dict[str, Any]]:
     """Run all jobs in one process of the incumbent; note what failed."""
-    script = folder / "jobs.json"
-    script.write_text(json.dumps(jobs))
-    done = subprocess.run(
-        [python, str(INCUMBENT), str(script)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"{python} {INCUMBENT} failed:\n{done.stderr[-2000:]}")
-    reports = json.loads(done.stdout)
+    reports = cases.run_incumbent(python, jobs, folder)
     for comparison, report in zip(comparisons, reports, strict=True):
         if report["error"]:
             comparison.problems.append(f"jwst failed: {report['error']}")

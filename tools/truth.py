@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,15 +26,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import cases
 import numpy as np
 from astropy.io import fits
 from heliodor import api
-from heliodor.references.selectors import Found
 from heliodor_simulate import EFFECTS, Figures, read_figures, simulate, theory
 from heliodor_simulate import recovery as rec
 from heliodor_simulate.figures import can_be_simulated
 
-INCUMBENT = Path(__file__).with_name("incumbent.py")
 NOISE = ("sky", "photon-noise", "read-noise")
 PARTICLES = ("cosmic-rays", "snowballs")
 
@@ -183,8 +181,17 @@ def _results(args: argparse.Namespace, folder: Path) -> Iterator[Result]:
         api.run(plan, save=True)
         made.append((row, plan, rec.read_truth(simulated.truth), place))
     if args.jwst:
-        jobs = [_job(row, plan, place / "theirs") for row, plan, _, place in made]
-        _run_theirs(args.jwst, jobs, folder / "jobs.json")
+        jobs = [
+            cases.job(
+                plan,
+                place / "theirs",
+                {f"{step}.skip": True for step in row.skip} | dict(row.parameters),
+            )
+            for row, plan, _, place in made
+        ]
+        for report in cases.run_incumbent(args.jwst, jobs, folder):
+            if report["error"]:
+                sys.exit(f"jwst failed: {report['error']}")
     for row, plan, truth, place in made:
         root = plan.exposure.path.name.removesuffix("_uncal.fits")
         yield _judge(row, "ours", place / "ours", root, truth)
@@ -202,37 +209,11 @@ def _figures(mode: str, snowballs: float) -> Figures:
     return figures.model_copy(update={"cosmic_rays": more})
 
 
-def _job(row: Row, plan: Any, out: Path) -> dict[str, Any]:
-    """Give the incumbent's job: the same exposure, references and steps."""
-    answers = {kind: answer for step in plan.steps for kind, answer in step.references.items()}
-    return {
-        "pipeline": "Detector1Pipeline",
-        "input": str(plan.exposure.path),
-        "out": str(out),
-        "references": {
-            kind: str(answer.path) for kind, answer in answers.items() if isinstance(answer, Found)
-        },
-        "parameters": {**{f"{step}.skip": True for step in row.skip}, **row.parameters},
-        "keep": {},
-    }
-
-
-def _run_theirs(python: str, jobs: list[dict[str, Any]], script: Path) -> None:
-    script.write_text(json.dumps(jobs))
-    done = subprocess.run(
-        [python, str(INCUMBENT), str(script)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"{python} {INCUMBENT} failed:\n{done.stderr[-2000:]}")
-    for report in json.loads(done.stdout):
-        if report["error"]:
-            sys.exit(f"jwst failed: {report['error']}")
-
-
 def _judge(row: Row, pipeline: str, place: Path, root: str, truth: rec.Arrays) -> Result:
     with fits.open(place / f"{root}_rate.fits") as file:
         pulls = rec.pulls(file["SCI"].data, file["ERR"].data, file["DQ"].data, truth)
     dq = fits.getdata(place / f"{root}_rateints.fits", "DQ")
+    balls = rec.snowballs(dq, truth)
     return Result(
         name=row.name,
         pipeline=pipeline,
@@ -240,7 +221,7 @@ def _judge(row: Row, pipeline: str, place: Path, root: str, truth: rec.Arrays) -
         beyond=float((np.abs(pulls[np.isfinite(pulls)]) > 5).mean()),
         rays=rec.jumps(dq, truth),
         saturated=rec.saturation(dq, truth),
-        snowballs=rec.snowballs(dq, truth),
+        snowballs=balls if balls.number else None,
     )
 
 

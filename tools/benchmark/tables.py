@@ -19,6 +19,7 @@ def all_of(measured: Mapping[str, Any]) -> dict[str, str]:
         "whole": "\n".join(whole_processes(measured["imports"], cases)),
         "marginal": "\n".join(marginal(cases)),
         "floor": "\n".join(floor(cases)),
+        "shares": "\n".join(shares(cases)),
         "steps": "\n".join(steps(compared or cases)),
         "samples": "\n".join(samples(cases)),
         "curves": "\n".join(curves(measured.get("curves", {}))),
@@ -43,12 +44,16 @@ def whole_processes(imports: Mapping[str, Any], cases: Mapping[str, Record]) -> 
     rows = [["`import` of the libraries", *_compared(imports)]]
     for name, case in cases.items():
         whole = {who: case[who] and case[who]["whole"] for who in ("ours", "theirs")}
-        rows.append([_named(name), *_compared(whole)])
+        row = [_named(name), *_compared(whole)]
+        if case["limit"]:
+            row[2::3] = ["does not fit"] * 3 if case["unable"] else [""] * 3
+            row[0] += f", within {case['limit']}"
+        rows.append(row)
     yield from table(heads, rows)
     for name, case in cases.items():
-        if case["note"]:
+        if case["unable"]:
             yield ""
-            yield f"`{name}`: {case['note']}"
+            yield f"`{name}`: {case['unable']}"
 
 
 def marginal(cases: Mapping[str, Record]) -> Iterator[str]:
@@ -87,6 +92,29 @@ def floor(cases: Mapping[str, Record]) -> Iterator[str]:
         rows.append([*row, ratio(theirs["whole"]["cpu"], cpu) if theirs else ""])
     heads = ("", "read, MB", "written, MB", "floor, CPU s", "we take", "again", "`jwst` takes")
     yield from table(heads, rows)
+
+
+def shares(cases: Mapping[str, Record]) -> Iterator[str]:
+    """Tell where the processor time of whole processes goes, and of the next exposure."""
+    heads = ("", "start", *_SHARES, *(f"again: {_SHARES[0]}", *_SHARES[1:]))
+    rows = []
+    for name, case in cases.items():
+        runs = case["ours"]["runs"]
+        if not runs:
+            continue
+        first, again = _shares(runs[0]), _shares(runs[-1])
+        start = max(0.0, case["ours"]["whole"]["cpu"] - sum(first.values()))
+        rows.append([_named(name), *map(seconds, (start, *first.values(), *again.values()))])
+    yield from table(heads, rows)
+
+
+def _shares(record: Record) -> dict[str, float]:
+    """Add up what is not a step by its first word, and steps with everything between them."""
+    found = dict.fromkeys(_SHARES, 0.0)
+    for name, cpu in parts(record).items():
+        word = name.split()[0]
+        found[word if word in found else "steps"] += cpu
+    return found
 
 
 def steps(cases: Mapping[str, Record]) -> Iterator[str]:
@@ -164,6 +192,8 @@ def fill(document: str, tables: Mapping[str, str]) -> str:
 
     return re.sub(r"<!-- measured: (\w+) -->.*?<!-- end -->", put, document, flags=re.DOTALL)
 
+
+_SHARES = ("planning", "reading", "steps", "writing")
 
 _NOT_STEPS = ("planning", "reading", "writing rate", "writing rateints", "rest")
 

@@ -9,7 +9,9 @@ pieces to threads.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
+import sys
 import threading
 import time
 import warnings
@@ -27,6 +29,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _lock = threading.Lock()
 config: Any = _config  # its settings are made at run time
+
+
+def _start_without_blas() -> None:
+    """Load Numba's functions on arrays while `scipy.linalg` cannot be found: it takes 0.3 s.
+
+    Numba only looks whether a BLAS is there, and would use it for a sum of products; who calls
+    linear algebra from a function of their own gets it as always.
+    """
+    if "scipy.linalg" in sys.modules:
+        return
+    hidden: dict[str, Any] = {"scipy.linalg": None}
+    sys.modules.update(hidden)
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        del sys.modules["scipy.linalg"]
+
+
+_start_without_blas()
 
 
 def cache_folder() -> Path:

@@ -26,6 +26,7 @@ LAYERS = (
     "pipeline file",
     "user file",
     "command line",
+    "Python",
 )
 """From the weakest to the strongest."""
 

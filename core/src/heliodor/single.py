@@ -37,7 +37,7 @@ def run_single(
     offer = plugins.choose(name, work.keywords, _trusted(plugins, work.keywords), use)
     layers = Layered()
     for key, value in {"skip": False, **parameters}.items():
-        layers.add("command line", f"{name}(...)", name, key, value)
+        layers.add("Python", "run_step", name, key, value)
     params, _ = layers.resolve(name, load(offer.spec.params))
     files: dict[str, Path] | str = "skip is true"
     if not params.skip:

@@ -81,6 +81,13 @@ def test_arrays_of_all_kinds(tmp_path, storage, compression):
         assert found[name].flags.c_contiguous
 
 
+def test_a_tree_that_ends_too_early(path):
+    text = path.read_bytes()
+    path.write_bytes(text[: text.index(b"\n...") - 1])
+    with pytest.raises(ReferenceError, match="truncated"):
+        asdffile.content(path)
+
+
 def test_what_is_not_read(tmp_path):
     path = tmp_path / "records.asdf"
     records = np.zeros(3, [("a", "f4"), ("b", "i4")])

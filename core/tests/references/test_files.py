@@ -257,6 +257,18 @@ def test_a_table_has_its_true_values(reference):
     assert table["TAU"].dtype.isnative
 
 
+def test_a_column_of_a_table(reference):
+    columns = [fits.Column("A", "E", array=[1.5, 2.5]), fits.Column("B", "J", array=[3, 4])]
+    ref = reference({"TABLE": fits.FITS_rec.from_columns(fits.ColDefs(columns))})
+    column = ref.column("TABLE", "A")
+    assert column.tolist() == [1.5, 2.5]
+    assert column.dtype == np.float32
+    assert column.dtype.isnative
+    assert column.flags.c_contiguous
+    with pytest.raises(ReferenceError, match=r"lacks the column\(s\) C; it has a, b"):
+        ref.column("TABLE", "C")
+
+
 # ------------------------------------------------------------------ what is broken
 
 
@@ -265,6 +277,30 @@ def test_has(reference):
     assert ref.has("SCI")
     assert not ref.has("ERR")
     assert not ref.has("PRIMARY")
+
+
+def test_columns_have_lower_case_names_and_those_needed_must_be_there(reference):
+    table = np.array([(1, 2.5)], [("Group_Skip", "i4"), ("OTHER", "f4")])
+    opened = reference({"SKIPS": table})
+    columns = opened.columns("SKIPS", ("group_skip",))
+    assert {name: column.tolist() for name, column in columns.items()} == {
+        "group_skip": [1],
+        "other": [2.5],
+    }
+    with pytest.raises(
+        ReferenceError, match=r"ref\.fits: SKIPS of this gain reference lacks"
+    ) as told:
+        opened.columns("SKIPS", ("group_skip", "subarray", "readpatt"))
+    assert "subarray, readpatt; it has group_skip, other" in str(told.value)
+
+
+@pytest.mark.parametrize("read", ["plane", "whole", "cube"])
+def test_tables_are_no_images_and_images_no_tables(reference, read):
+    opened = reference({"SCI": PLANE, "SKIPS": np.array([(1,)], [("N", "i4")])})
+    with pytest.raises(ReferenceError, match=r"ref\.fits: SKIPS is a table, not an image"):
+        getattr(opened, read)("SKIPS")
+    with pytest.raises(ReferenceError, match=r"ref\.fits: SCI is an image, not a table"):
+        opened.table("SCI")
 
 
 @pytest.mark.parametrize("read", ["plane", "whole", "cube", "table"])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from heliodor.bits import JUMP_DET, PIXEL
+from heliodor.errors import ReferenceError
 
 NINTS, NGROUPS, NY, NX = 2, 10, 16, 32
 TGROUP = 2.5
@@ -109,3 +110,17 @@ def test_what_was_done_is_told(result):
     rscd = result["rate"].meta.rscd
     assert (rscd.ngroups_skip_int1, rscd.ngroups_skip_int2p) == (1, 4)
     assert rscd.keep_groups_saturation_int2p == 9
+
+
+@pytest.mark.parametrize("kind", ["reset", "rscd"])
+def test_a_broken_reference_is_named_with_step_and_exposure(files, tmp_path, kind):
+    exposure, folder = files
+    path = folder / f"{kind}.fits"
+    path.unlink()
+    write(path, {"OTHER": np.zeros((2, 2), np.float32)}, REFTYPE=kind.upper())
+    with pytest.raises(ReferenceError) as told:
+        heliodor.run(exposure, folders=folder, out=tmp_path)
+    extension = {"reset": "SCI", "rscd": "RSCD_GROUP_SKIP"}[kind]
+    assert str(told.value) == (
+        f"{exposure}: {kind}: {path}: this {kind} reference has no {extension} extension"
+    )

@@ -27,7 +27,7 @@ def test_order_of_the_near_infrared(detector1):
         "charge_migration jump picture_frame >pctfrm_mask >pctfrm_correction "
         "clean_flicker_noise >mask >flicker_bkg "
         ">flicker_noise persistence >ramp ramp_fit "
-        "gain_scale >rate >rateints >fitopt"
+        "gain_scale >rate >rateints >fitopt >likely_chisq"
     )
     assert names(use for use in found if not getattr(use, "enabled", True)) == (
         "charge_migration picture_frame clean_flicker_noise persistence"

@@ -89,9 +89,11 @@ def content(path: Path) -> dict[str, Any]:
         It cannot be read, or has arrays of records or in a rare compression.
     """
     try:
-        text, _, rest = path.read_bytes().partition(_END)
+        text, end, rest = path.read_bytes().partition(_END)
         if not text.startswith(_START):
             raise ValueError("it does not begin as one")
+        if not end:
+            raise ValueError("it ends before its tree does (truncated?)")
         return dict(_load(text, tuple(_blocks(rest))))
     except (OSError, ValueError, TypeError, struct.error, yaml.YAMLError, zlib.error) as error:
         raise ReferenceError(f"{path}: not a readable ASDF file: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from heliodor.stripes import Stripes
 
 Lines = slice | np.ndarray
 """Positions along one axis of an array: a piece, or line by line."""
+
+TABLES = (fits.BinTableHDU, fits.TableHDU)
 
 
 class Reference:
@@ -148,7 +150,10 @@ class Reference:
         structured array, native; text, logical and unsigned columns have their true values
         """
         with self._reading(extension):
-            stored = self._hdus[extension].data
+            hdu = self._hdus[extension]
+            if not isinstance(hdu, TABLES):
+                raise ReferenceError(f"{self.path}: {extension} is an image, not a table")
+            stored = hdu.data
             columns = {name: np.asarray(stored[name]) for name in stored.names}
         types = [(name, c.dtype.newbyteorder("="), c.shape[1:]) for name, c in columns.items()]
         out = np.empty(len(stored), types)
@@ -156,13 +161,52 @@ class Reference:
             out[name] = column
         return out
 
+    def columns(self, extension: str, needed: Iterable[str]) -> dict[str, np.ndarray]:
+        """Read a table as columns by name, in lower case.
+
+        Parameters
+        ----------
+        extension : its name
+        needed : columns that must be there, in lower case
+        """
+        table = self.table(extension)
+        columns = {name.lower(): table[name] for name in table.dtype.names or ()}
+        if missing := [name for name in needed if name not in columns]:
+            raise self._lacks(extension, missing, columns)
+        return columns
+
+    def _lacks(
+        self, extension: str, missing: Iterable[str], columns: Iterable[str]
+    ) -> ReferenceError:
+        return ReferenceError(
+            f"{self.path}: {extension} of this {self.type} reference lacks the column(s) "
+            f"{', '.join(missing)}; it has {', '.join(columns).lower()}"
+        )
+
+    def column(self, extension: str, name: str) -> np.ndarray:
+        """Read one column of numbers of a large table, without the others.
+
+        Returns
+        -------
+        (n, ...) array: native, C-contiguous
+        """
+        with self._reading(extension):
+            try:
+                stored = self._hdus[extension].data[name]
+            except KeyError:
+                raise self._lacks(extension, [name], self._hdus[extension].columns.names) from None
+            return np.ascontiguousarray(stored, stored.dtype.newbyteorder("="))
+
     def tree(self) -> dict[str, Any]:
         """Read the tree of an ASDF file."""
         return asdffile.content(self.path)
 
     def _stored(self, extension: str) -> StoredArray:
         with self._reading(extension):
-            return StoredArray(self._hdus[extension])
+            hdu = self._hdus[extension]
+            if isinstance(hdu, TABLES):
+                raise ReferenceError(f"{self.path}: {extension} is a table, not an image")
+            return StoredArray(hdu)
 
     @contextmanager
     def _reading(self, extension: str) -> Iterator[None]:

@@ -13,14 +13,14 @@ TIMES = {"NFRAMES": 1, "GROUPGAP": 0, "TGROUP": 2.0, "TFRAME": 2.0}
 def fit(make_ramp, make_reference):
     """Fit ramps of seven groups, two pixels, slope 5 DN/s."""
 
-    def fit(flags, spec=SPEC, **keywords):
+    def fit(flags, spec=SPEC, algorithm="OLS_C", **keywords):
         data = np.arange(7.0).reshape(1, 7, 1, 1).repeat(2, axis=3) * 10
         ramp = make_ramp(data, flags, **TIMES, **keywords)
         references = {
             name: make_reference(name, ramp, SCI=np.full((1, 2), value, np.float32))
             for name, value in (("gain", 2), ("readnoise", 5))
         }
-        return execute(spec, ramp, RampFitParams(), references)
+        return execute(spec, ramp, RampFitParams(algorithm=algorithm), references)
 
     return fit
 
@@ -58,3 +58,13 @@ def test_less_than_two_groups_are_not_fitted(fit, flags, usable):
 )
 def test_the_spectrometer_has_a_model_of_its_own(fit, flags, exp_type, model):
     assert fit(flags, EXP_TYPE=exp_type).products["rate"].model == model
+
+
+def test_likelihood_sees_all_groups(fit, flags):
+    flags[:, [0, 6]] = DO_NOT_USE
+    flags[0, 1, 0, 0] = JUMP_DET
+    rate = fit(flags, algorithm="LIKELY").products["rate"].planes
+    np.testing.assert_array_equal(rate["dq"], [[JUMP_DET, 0]])
+    np.testing.assert_allclose(rate["data"], 5, rtol=1e-6)
+    flags[:] = DO_NOT_USE
+    assert fit(flags, algorithm="LIKELY").status == "COMPLETE"

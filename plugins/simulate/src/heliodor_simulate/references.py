@@ -231,7 +231,9 @@ def _dark(path: Path, setup: Setup, truth: Truth) -> Path:
     with fitsfile.finished(path) as part:
         fitsfile.primary_hdu(primary).writeto(part)
         fitsfile.stream(part, "SCI", shape, groups(), BUNIT="DN")
-        fitsfile.append(part, flags)
+        # its photon noise is part of the errors of slopes; fits add it to slopes in DN/s
+        mean = fitsfile.image_hdu("AVDRKCUR", truth.dark / truth.gain, BUNIT="DN/s")
+        fitsfile.append(part, [*flags, mean])
     return path
 
 

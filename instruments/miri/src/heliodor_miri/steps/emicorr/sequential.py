@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from astropy.stats import sigma_clipped_stats
+from heliodor.workspace import Workspace
 from heliodor_detector.medians import sorting_network
 
 from heliodor_miri.steps.emicorr.phased import count_by_phase, sort_by_phase, take_away_ramps
@@ -19,19 +20,21 @@ Each = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], list[Any]]
 MOST_BINS = 501
 
 
-def leave_out_ramps(data: np.ndarray, each: Each) -> np.ndarray:
+def leave_out_ramps(data: np.ndarray, each: Each, workspace: Workspace) -> np.ndarray:
     """Give what is left of some integrations without slopes and fixed patterns.
 
     Parameters
     ----------
     data : (nints, ngroups, ny, nx) float32 [DN]
+    each : see `Each`
+    workspace : where the result lives
 
     Returns
     -------
     (nints, ngroups, ny, nx // 4) float32 [DN], means of the pixels read at once
     """
     nints, ngroups, ny, nx = data.shape
-    rest = np.empty((nints, ngroups, ny, nx // 4), np.float32)
+    rest = workspace.empty((nints, ngroups, ny, nx // 4), np.float32)
     network = sorting_network(ngroups - 2)
     strips = [(i, y, min(y + 64, ny)) for i in range(nints) for y in range(0, ny, 64)]
     each(lambda *piece: take_away_ramps(data, network, rest, *piece), strips)
@@ -39,7 +42,13 @@ def leave_out_ramps(data: np.ndarray, each: Each) -> np.ndarray:
 
 
 def wave_seen(
-    rest: np.ndarray, times: np.ndarray, starts: np.ndarray, period: float, nbins: int, each: Each
+    rest: np.ndarray,
+    times: np.ndarray,
+    starts: np.ndarray,
+    period: float,
+    nbins: int,
+    each: Each,
+    workspace: Workspace,
 ) -> np.ndarray:
     """Average what is left in bins of phase, without outliers.
 
@@ -50,6 +59,7 @@ def wave_seen(
     starts : (n, ngroups) float64, of the groups [samples]
     period : [samples]
     nbins : number of bins
+    each, workspace : see `leave_out_ramps`
 
     Returns
     -------
@@ -63,8 +73,10 @@ def wave_seen(
         [(n, *which) for n, which in enumerate(groups)],
     )
     ends = np.cumsum(counts.T.reshape(-1)).reshape(nbins, -1)
+    if not ends[-1, -1]:
+        return np.full(nbins, np.nan)
     places = np.ascontiguousarray((ends - counts.T).T)
-    values = np.empty(ends[-1, -1], np.float32)
+    values = workspace.empty((int(ends[-1, -1]),), np.float32)
 
     def sort(n: int, i: int, g: int) -> None:
         level = np.nanmedian(rest[i, g])

@@ -20,7 +20,7 @@ from heliodor_miri.steps.emicorr.fit import Fitter
 from heliodor_miri.steps.emicorr.kernel import measure_spread, subtract_wave, sum_by_phase
 from heliodor_miri.steps.emicorr.params import EmiCorrParams
 from heliodor_miri.steps.emicorr.phased import subtract_table
-from heliodor_miri.steps.emicorr.waves import Clock, Wave, spline
+from heliodor_miri.steps.emicorr.waves import Clock, Wave, read_clock, spline
 
 READ_PATTERNS = ("FAST", "FASTR1", "SLOW", "SLOWR1")
 FEWEST = 3
@@ -64,7 +64,7 @@ class EmiCorr(Step[EmiCorrParams]):
                 reference = Reference("emicorr", path, keywords, ramp.shape[-2:])
             if reference is None:
                 return Skipped("there is no emicorr reference file for this exposure")
-            clock = Clock.of(reference.tree(), keywords)
+            clock = read_clock(reference, keywords)
         if clock is None:
             return Skipped("no waves are known for this read-out")
         self.clock = clock
@@ -95,10 +95,12 @@ class EmiCorr(Step[EmiCorrParams]):
         enough = params.nints_to_phase or nints
         if params.nints_to_phase is None and params.use_n_cycles is not None:
             enough = math.ceil(params.use_n_cycles * wave.period / (self.clock.frame * ngroups))
-        rest = sequential.leave_out_ramps(ramp.data[:enough], self._each)
-        nbins = params.nbins or int(wave.period / 2)
+        rest = sequential.leave_out_ramps(ramp.data[:enough], self._each, self.workspace)
+        nbins = params.nbins or max(int(wave.period / 2), 1)
         nbins = nbins if nbins <= sequential.MOST_BINS else sequential.MOST_BINS - 1
-        seen = sequential.wave_seen(rest, times, starts, wave.period, nbins, self._each)
+        seen = sequential.wave_seen(
+            rest, times, starts, wave.period, nbins, self._each, self.workspace
+        )
         if not np.isfinite(seen).all():
             self.log.warning("%s: some phases are never read; it is not corrected", wave.name)
             return

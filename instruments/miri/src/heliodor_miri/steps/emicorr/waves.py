@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from heliodor.errors import ReferenceError
+from heliodor.references.files import Reference
 
 from heliodor_miri.detector import OUTPUTS, SIZE
 
@@ -108,6 +110,32 @@ class Clock:
     def frame_time(self, ny: int) -> float:
         """Give the time from frame to frame [samples]."""
         return ny * self.row + (SIZE[0] - ny) * ROW_OVERHEAD
+
+
+def read_clock(reference: Reference, keywords: Mapping[str, Any]) -> Clock | None:
+    """Read a reference; None if it does not know the read-out of an exposure.
+
+    Raises
+    ------
+    heliodor.errors.ReferenceError
+        Something is not as it has to be; names the file and what that is.
+    """
+    try:
+        clock = Clock.of(reference.tree(), keywords)
+    except KeyError as error:
+        raise ReferenceError(
+            f"{reference.path}: this emicorr reference has no {error}; it needs frequencies, each "
+            "with frequency and phase_amplitudes, and subarray_cases, each with rowclocks, "
+            "frameclocks and freqs"
+        ) from error
+    except (AttributeError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise ReferenceError(f"{reference.path}: no readable emicorr reference: {error}") from error
+    for wave in clock.waves if clock else ():
+        if not np.isfinite([wave.period, *wave.shape]).all():
+            raise ReferenceError(
+                f"{reference.path}: frequency and phase_amplitudes of {wave.name} must be finite"
+            )
+    return clock
 
 
 def _readout(keywords: Mapping[str, Any]) -> tuple[str, str]:

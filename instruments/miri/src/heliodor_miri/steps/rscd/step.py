@@ -73,8 +73,7 @@ def groups_to_skip(reference: Reference, keywords: Mapping[str, Any]) -> tuple[i
 
     Files of an older kind have no number for the first integration: it is one.
     """
-    table = reference.table("RSCD_GROUP_SKIP")
-    columns = {name.lower(): table[name] for name in table.dtype.names or ()}
+    columns = reference.columns("RSCD_GROUP_SKIP", ("subarray", "readpatt", "group_skip"))
     subarray = str(keywords.get("SUBARRAY", "")).strip()
     wanted = ("SLITLESSPRISM" if subarray == "SUBPRISM" else subarray, keywords.get("READPATT"))
     for row, found in enumerate(zip(columns["subarray"], columns["readpatt"], strict=True)):

@@ -6,7 +6,7 @@ groups and lines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -130,21 +130,24 @@ def nearest_patch(row: int, bad: np.ndarray) -> Patch | None:
     return Patch(row, (int(rows[np.abs(rows - row).argmin()]),)) if rows.size else None
 
 
-def listed(table: np.ndarray) -> Iterator[list[int]]:
+LISTED = ("output", "odd_even", "mask")
+"""Columns of the table in which a reference file lists bad pixels."""
+
+
+def listed(table: Mapping[str, np.ndarray]) -> Iterator[list[int]]:
     """Read which columns the reference file lists as bad.
 
     Parameters
     ----------
-    table : OUTPUT (amplifier, 1 to 4), ODD_EVEN (1 or 2, first or second pair in the order of
-        read-out) and MASK, whose bits are the blocks from left to right
+    table : ``output`` (amplifier, 1 to 4), ``odd_even`` (1 or 2, first or second pair in the order
+        of read-out) and ``mask``, whose bits are the blocks from left to right
 
     Yields
     ------
     columns of one line of the table, both reads of each pair
     """
-    names = {name.upper(): name for name in table.dtype.names or ()}
-    for line in table:
-        output, pair, mask = (int(line[names[name]]) for name in ("OUTPUT", "ODD_EVEN", "MASK"))
+    for line in zip(*(table[name] for name in LISTED), strict=True):
+        output, pair, mask = map(int, line)
         second = (pair == 2) != (output % 2 == 0)  # even outputs are read backwards
         start = output * SECTOR + FIRST + (BLOCK // 2 if second else 0)
         blocks = [block for block in range(32) if mask >> block & 1]

@@ -13,7 +13,7 @@ from heliodor.errors import ReferenceError
 from heliodor.references.files import Reference
 from scipy.fft import fft, ifft, irfft, rfft
 
-from heliodor_nirspec.irs2 import BLOCK, INTERLEAVED, PERIOD, SECTOR, SLOT, SLOTS
+from heliodor_nirspec.irs2 import BLOCK, INTERLEAVED, PERIOD, SECTOR, SECTORS, SLOT, SLOTS
 from heliodor_nirspec.steps.refpix_irs2.kernel import interpolate, subtract_line
 
 CYCLE = PERIOD + 2
@@ -102,23 +102,24 @@ class Weights:
     """
 
     def __init__(self, reference: Reference, transform: Transform):
-        nlines = transform.nlines
-        table = reference.table("IRS2")
-        names = {name.lower(): name for name in table.dtype.names or ()}
-        if len(table) != 2 * SLOTS * nlines:
-            raise ReferenceError(
-                f"{reference.path}: IRS2 has {len(table)} rows; there must be a real and an "
-                f"imaginary part for {SLOTS} x {nlines} frequencies"
-            )
+        shape = (SECTORS - 1, *transform.turn.shape)
+        self.of_output, self.of_pixels = np.empty((2, *shape), np.complex64)
         # what the file calls alpha belongs to the reference output
-        self.of_output, self.of_pixels = (
-            np.stack([transform.ordered(_hermitian(table[names[f"{kind}_{k}"]])) for k in range(4)])
-            for kind in ("alpha", "beta")
-        )
+        for kind, weights in (("alpha", self.of_output), ("beta", self.of_pixels)):
+            for number in range(SECTORS - 1):
+                name = f"{kind}_{number}"
+                pairs = reference.column("IRS2", name).astype(np.float32, copy=False)
+                if len(pairs) != 2 * SLOTS * transform.nlines:
+                    raise ReferenceError(
+                        f"{reference.path}: IRS2 has {len(pairs)} rows; there must be a real and "
+                        f"an imaginary part for {SLOTS} x {transform.nlines} frequencies"
+                    )
+                if not np.isfinite(pairs).all():
+                    raise ReferenceError(f"{reference.path}: weights {name} of IRS2 must be finite")
+                weights[number] = transform.ordered(_hermitian(pairs.view(np.complex64)))
 
 
-def _hermitian(pairs: np.ndarray) -> np.ndarray:
-    weights = np.ascontiguousarray(pairs, np.float32).view(np.complex64)
+def _hermitian(weights: np.ndarray) -> np.ndarray:
     half = weights.size // 2 + 1
     mirrored = np.concatenate([weights[:1], weights[: half - 2 : -1]])
     return (weights[:half] + mirrored.conj()) / np.float32(2)

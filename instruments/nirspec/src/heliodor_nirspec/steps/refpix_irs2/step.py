@@ -55,7 +55,9 @@ class Irs2RefPix(RefPix):
         self.transform = Transform(nlines)
         self.weights = Weights(refs["refpix"], self.transform)
         self.filter = self.transform.ordered(low_pass(nlines))
-        lists = list(bad.listed(refs["refpix"].table("DQ"))) if refs["refpix"].has("DQ") else []
+        lists: list[list[int]] = []
+        if refs["refpix"].has("DQ"):
+            lists = list(bad.listed(refs["refpix"].columns("DQ", bad.LISTED)))
         if self.params.irs2_bad_pixels == "clipped":
             self.patches = self._flag(ramp, lists)
         else:

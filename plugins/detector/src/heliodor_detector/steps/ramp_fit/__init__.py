@@ -4,7 +4,7 @@ from heliodor.declare import Output, Phase, RefNeed, StepSpec
 
 SPEC = StepSpec(
     name="ramp_fit",
-    summary="Fit a slope to every ramp: least squares, optimally weighted, between jumps.",
+    summary="Fit a slope to every ramp: least squares between jumps, or by likelihood.",
     impl="heliodor_detector.steps.ramp_fit.step:RampFit",
     params="heliodor_detector.steps.ramp_fit.params:RampFitParams",
     status="S_RAMP",
@@ -15,5 +15,6 @@ SPEC = StepSpec(
         Output("rate"),
         Output("rateints", axes="iyx"),
         Output("fitopt", axes="iyx", planes=32, option="save_opt"),
+        Output("likely_chisq", planes=1, option="save_opt"),
     ),
 )

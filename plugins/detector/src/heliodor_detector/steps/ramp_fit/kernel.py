@@ -15,6 +15,10 @@ from heliodor_detector.steps.ramp_fit.ramps import (
     read_ramp,
 )
 from heliodor_detector.steps.ramp_fit.rows import (
+    ERR,
+    SLOPE,
+    VAR_POISSON,
+    VAR_RNOISE,
     add_medians,
     copy_row,
     find_clean,
@@ -28,9 +32,6 @@ from heliodor_detector.steps.ramp_fit.segments import (
     known_inverse,
     poisson_variance,
 )
-
-SLOPE, ERR, VAR_POISSON, VAR_RNOISE = range(4)
-"""Planes of the results."""
 
 
 @kernel(

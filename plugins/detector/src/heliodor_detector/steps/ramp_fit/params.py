@@ -30,6 +30,11 @@ class RampFitParams(Params):
     lastgroup: int | None = parameter(
         None, "Ignore the groups after this one, counted from 0.", unit="group"
     )
+    likely_as_jwst: bool = parameter(
+        False,
+        "With LIKELY, judge jumps by a median rate that differences of saturated groups take part "
+        "in, as jwst 3.0.0 does.",
+    )
     maximum_cores: str | None = parameter(
         "1", "Accepted for compatibility; has no effect, the run's threads are used."
     )

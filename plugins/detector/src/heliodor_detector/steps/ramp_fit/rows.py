@@ -5,6 +5,9 @@ from heliodor.kernels import helper
 
 from heliodor_detector.steps.ramp_fit.segments import read_variance
 
+SLOPE, ERR, VAR_POISSON, VAR_RNOISE = range(4)
+"""Planes of the results."""
+
 
 @helper
 def copy_row(source, target):

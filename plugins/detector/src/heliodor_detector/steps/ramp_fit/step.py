@@ -4,35 +4,71 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 from heliodor.bits import DO_NOT_USE, SATURATED
 from heliodor.data import Product, Ramp
-from heliodor.errors import NotYetError
 from heliodor.step import Piece, References, Skipped, Step
 
 from heliodor_detector.medians import sorting_network
-from heliodor_detector.steps.ramp_fit.kernel import ERR, SLOPE, VAR_POISSON, VAR_RNOISE, fit_ramps
 from heliodor_detector.steps.ramp_fit.params import RampFitParams
+from heliodor_detector.steps.ramp_fit.rows import ERR, SLOPE, VAR_POISSON, VAR_RNOISE
 from heliodor_detector.steps.ramp_fit.weights import pair_tables, weight_table
+
+if TYPE_CHECKING:
+    from heliodor_detector.steps.ramp_fit.likelihood import Likelihood
 
 FEWEST_LIKELY = 4
 """Ramps with fewer groups are fitted by least squares whatever the algorithm."""
 
 
 class RampFit(Step[RampFitParams]):
-    """Fit a slope to every ramp and combine the integrations."""
+    """Fit a slope to every ramp and combine the integrations.
+
+    Only the kernel that is needed is loaded: it may have to be compiled first.
+    """
 
     Params = RampFitParams
 
     def prepare(self, ramp: Ramp, refs: References) -> Skipped | None:
-        """Choose the groups, make the tables of weights and the planes of the products."""
+        """Choose the algorithm, make its tables and the planes of the products."""
         nints, ngroups, ny, nx = ramp.shape
-        likely = self.params.algorithm == "LIKELY" or ramp.read_times is not None
-        if likely and ngroups >= FEWEST_LIKELY:
-            raise NotYetError(
-                "ramp_fit: algorithm LIKELY is not there yet; least squares is algorithm OLS_C"
-            )
+        self.likelihood: Likelihood | None = None
+        if self._by_likelihood(ramp):
+            from heliodor_detector.steps.ramp_fit.likelihood import Likelihood
+
+            used, with_saturated = self._used_groups(ngroups), self.params.likely_as_jwst
+            self.likelihood = Likelihood(ramp, refs, used, with_saturated)
+        else:
+            skipped = self._prepare_least_squares(ramp, refs)
+            if skipped:
+                return skipped
+
+        empty = self.workspace.empty
+        self.rateints = empty((4, nints, ny, nx))
+        self.rateints_dq = empty((nints, ny, nx), np.uint32)
+        self.rate = empty((4, ny, nx))
+        self.rate_dq = empty((ny, nx), np.uint32)
+
+        self.keywords = ramp.keywords.copy()
+        if "GAINFACT" in refs["gain"].header:  # for gain_scale
+            self.keywords["GAINFACT"] = refs["gain"].header["GAINFACT"]
+        return None
+
+    def _by_likelihood(self, ramp: Ramp) -> bool:
+        """Choose the algorithm; least squares cannot deal with groups at uneven times."""
+        likely = self.params.algorithm == "LIKELY"
+        if ramp.read_times is not None and not likely:
+            self.log.warning("groups were not read at even times: the algorithm is LIKELY")
+            likely = True
+        if likely and ramp.shape[1] < FEWEST_LIKELY:
+            self.log.info("LIKELY takes %d groups: the algorithm is OLS_C", FEWEST_LIKELY)
+            likely = False
+        return likely
+
+    def _prepare_least_squares(self, ramp: Ramp, refs: References) -> Skipped | None:
+        _, ngroups, ny, nx = ramp.shape
         start, stop = self.existing_groups(ramp)
         if stop - start < min(2, ngroups):
             return Skipped("fewer than two groups are usable in any pixel")
@@ -60,17 +96,7 @@ class RampFit(Step[RampFitParams]):
         self.spans, self.rejected = unflagged_groups(ramp, self.groups)
         self.pairs = pair_tables(self.weights, self.spans)
         self.network = sorting_network(stop - start - 1)
-
-        empty = self.workspace.empty
-        self.rateints = empty((4, nints, ny, nx))
-        self.rateints_dq = empty((nints, ny, nx), np.uint32)
-        self.rate = empty((4, ny, nx))
-        self.rate_dq = empty((ny, nx), np.uint32)
         self.median_rates = np.empty((ny, nx) if self.params.save_opt else (0, 0))
-
-        self.keywords = keywords.copy()
-        if "GAINFACT" in refs["gain"].header:  # for gain_scale
-            self.keywords["GAINFACT"] = refs["gain"].header["GAINFACT"]
         return None
 
     def existing_groups(self, ramp: Ramp) -> tuple[int, int]:
@@ -99,6 +125,12 @@ class RampFit(Step[RampFitParams]):
 
     def fit(self, ramp: Ramp, piece: Piece) -> None:
         """Fit some rows of all integrations."""
+        products = (self.rateints, self.rateints_dq, self.rate, self.rate_dq)
+        if self.likelihood is not None:
+            self.likelihood.fit(ramp, piece, *products)
+            return
+        from heliodor_detector.steps.ramp_fit.kernel import fit_ramps
+
         fit_ramps(
             ramp.data,
             ramp.groupdq,
@@ -115,10 +147,7 @@ class RampFit(Step[RampFitParams]):
             self.groups,
             self.clock,
             self.suppress,
-            self.rateints,
-            self.rateints_dq,
-            self.rate,
-            self.rate_dq,
+            *products,
             self.median_rates,
             piece.row_start,
             piece.row_stop,
@@ -131,13 +160,16 @@ class RampFit(Step[RampFitParams]):
             self._slopes("rateints", "CubeModel", self.rateints, self.rateints_dq, ramp),
         ]
         if self.params.save_opt:
-            planes = self._segments(ramp)
-            products.append(
-                Product(
-                    "fitopt", "RampFitOutputModel", planes, self.keywords.copy(), "", ramp.source
-                )
-            )
+            products.append(self._optional(ramp))
         return {product.kind: product for product in products}
+
+    def _optional(self, ramp: Ramp) -> Product:
+        """Give what tells how well the fits went."""
+        if self.likelihood is not None:
+            kind, model, planes = "likely_chisq", "ImageModel", {"data": self.likelihood.chisq}
+        else:
+            kind, model, planes = "fitopt", "RampFitOutputModel", self._segments(ramp)
+        return Product(kind, model, planes, self.keywords.copy(), "", ramp.source)
 
     def _slopes(
         self, kind: str, model: str, values: np.ndarray, dq: np.ndarray, ramp: Ramp
