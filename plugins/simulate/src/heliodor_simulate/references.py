@@ -232,7 +232,10 @@ def _dark(path: Path, setup: Setup, truth: Truth) -> Path:
         fitsfile.primary_hdu(primary).writeto(part)
         fitsfile.stream(part, "SCI", shape, groups(), BUNIT="DN")
         # its photon noise is part of the errors of slopes; fits add it to slopes in DN/s
-        mean = fitsfile.image_hdu("AVDRKCUR", truth.dark / truth.gain, BUNIT="DN/s")
+        current = truth.dark / truth.gain
+        if setup.striped:
+            current = setup.striped.joined(current)
+        mean = fitsfile.image_hdu("AVDRKCUR", current, BUNIT="DN/s")
         fitsfile.append(part, [*flags, mean])
     return path
 
