@@ -50,6 +50,7 @@ def _window(ngroups: int, nints: int = 1, **more: Any) -> dict[str, Any]:
 
 
 _FULL = {"ngroups": 2}
+_STRIPED = {"ipc.skip": True}
 _TWO = _window(10, 2)
 _WIDE = {"size": (1024, 512), "ngroups": 6, "nints": 2, "readpatt": "DEEP8"}
 _AS_JWST = {"jump.large_events_as_jwst": True, "ramp_fit.likely_as_jwst": True}
@@ -100,11 +101,28 @@ PARITY = (
          {"jump.only_use_ints": False}),
     Case("subarray", "nircam-imaging", {**_BRIGHT, "detector": "NRCB3"}, OPERATIONS),
     Case("long wave", "nircam-imaging", {**_BRIGHT, "detector": "NRCBLONG"}),
+    Case("superstripes", "nircam-imaging",
+         {"subarray": "SUB64P_SUPSTP008", "ngroups": 5, "nints": 3, "sky": 20000.0}, _STRIPED),
+    Case("superstripes, averaged frames, first frame", "nircam-imaging",
+         {"subarray": "SUB64P_SUPSTP008", "ngroups": 4, "nints": 2, "sky": 20000.0,
+          "readpatt": "BRIGHT2"}, {**_STRIPED, "ramp_fit.suppress_one_group": False}),
+    Case("superstripes with reference pixels", "niriss-soss",
+         {"subarray": "SUB680STRIPE_SOSS", "ngroups": 4, "nints": 2, "sky": 300.0,
+          "readpatt": "NIS"}, _STRIPED),
+    Case("superstripes, all columns", "niriss-soss",
+         {"subarray": "SUB204STRIPE_SOSS", "ngroups": 5, "nints": 1, "sky": 300.0},
+         {**_STRIPED, "refpix.odd_even_columns": False}),
+    Case("stripes", "nircam-tsgrism",
+         {"subarray": "SUB164STRIPE4_DHS", "ngroups": 5, "nints": 2, "sky": 100.0}, _STRIPED),
     Case("full frame", "nircam-imaging", _FULL),
     Case(
         "full frame, amplifiers alone", "nircam-imaging", _FULL,
         {"refpix.use_side_ref_pixels": False, "refpix.odd_even_columns": False},
     ),
+    Case("full frame, SIRS", "nircam-imaging", _FULL, {"refpix.refpix_algorithm": "sirs"}),
+    Case("NIRISS full frame, SIRS", "niriss-imaging", _FULL,
+         {"refpix.refpix_algorithm": "sirs", "refpix.sigreject": 3.0, "refpix.gaussmooth": 2.0,
+          "refpix.halfwidth": 50}),
     Case("NIRISS full frame", "niriss-imaging", _FULL),
     Case("NIRISS", "niriss-imaging", _TWO),
     Case("NIRISS, averaged frames", "niriss-imaging", _window(5, 2, readpatt="NIS")),

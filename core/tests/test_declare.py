@@ -120,6 +120,21 @@ def test_declaring_imports_nothing_heavy():
     assert not {"numpy", "pydantic", "astropy", "numba", "pluggy"} & set(out.stdout.split())
 
 
+def test_any_value_will_do_but_there_must_be_one():
+    near, striped = Match({"X": ("1",)}), Match({"X": ("1",), "STRIPES": ("*",)})
+    assert striped.accepts({"X": 1, "STRIPES": 0})
+    assert not striped.accepts({"X": 1})
+    assert striped.within(near)
+    assert not near.within(striped)
+    assert Match({"STRIPES": ("2", "3")}).within(Match({"STRIPES": ("*",)}))
+
+
+@pytest.mark.parametrize(("how", "asked"), [("sirs", True), ("median", False), (None, False)])
+def test_a_reference_is_asked_for_by_the_value_of_a_parameter(how, asked):
+    need = RefNeed("kernel", options=("how=sirs",))
+    assert need.asked({}, SimpleNamespace(how=how)) is asked
+
+
 @pytest.mark.parametrize(
     ("instrument", "flat", "auto", "asked"),
     [

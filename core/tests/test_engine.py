@@ -309,6 +309,14 @@ def test_a_step_may_change_the_shape_if_it_says_so():
         execute(spec(Shrinks), data, Params(), {})
 
 
+def test_superstripes_must_be_joined_before_other_steps():
+    data = ramp()
+    data.pixeldq = np.zeros((3, *data.shape[2:]), np.uint32)
+    shrinks = replace(spec(Shrinks), reshapes=True)
+    with pytest.raises(StepError, match="made_up needs joined superstripes"):
+        execute(shrinks, data, Params(), {})
+
+
 def test_flags_of_dropped_rows_are_not_counted():
     data = ramp()
     data.groupdq[:, :, 1] = 2

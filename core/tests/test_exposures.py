@@ -161,9 +161,44 @@ def test_planes_of_a_wrong_shape(make_uncal):
         exposures.read_ramp(exposures.look(path))
 
 
-def test_superstripes_are_not_done_yet(make_uncal):
-    with pytest.raises(NotYetError, match="superstripe"):
-        exposures.read_ramp(exposures.look(make_uncal(keywords={"SSTR_NST": 4})))
+STRIPES = {
+    "SLOWAXIS": 2, "FASTAXIS": 1, "SUBSTRT1": 1, "SUBSTRT2": 11, "SUBSIZE1": 8, "SUBSIZE2": 4,
+    "MSTR_RD1": 0, "MSTR_SK1": 0, "MSTR_RD2": 0, "MSTR_SK2": 0, "MSTR_RPT": 0, "MSTR_ILV": 0,
+    "SSTR_STP": 4, "SSTR_NST": 2,
+}  # fmt: skip
+
+
+def test_superstripes_have_a_plane_of_flags_each(make_uncal):
+    ramp = exposures.read_ramp(exposures.look(make_uncal(keywords=STRIPES)))
+    assert ramp.pixeldq.shape == (2, 4, 8)
+    np.testing.assert_array_equal(ramp.stripes.lines, [range(10, 14), range(14, 18)])
+    flags = np.arange(64, dtype=np.uint32).reshape(2, 4, 8)
+    path = make_uncal(keywords=STRIPES, extensions=(fits.ImageHDU(flags, name="PIXELDQ"),))
+    np.testing.assert_array_equal(exposures.read_ramp(exposures.look(path)).pixeldq, flags)
+
+
+def test_stripes_have_one_plane_of_flags(make_uncal):
+    one = {**STRIPES, "MSTR_RD2": 4, "SSTR_NST": 0}
+    ramp = exposures.read_ramp(exposures.look(make_uncal(keywords=one)))
+    assert ramp.pixeldq.shape == (4, 8)
+    assert not ramp.stripes.superstripes
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"SSTR_NST": 3}, r"uncal.fits: 2 integrations are not a multiple of 3 superstripes"),
+        ({"SUBSIZE2": 5}, r"uncal.fits: An array of 5 lines"),
+    ],
+)
+def test_stripes_that_cannot_be(make_uncal, changes, message):
+    with pytest.raises(ExposureError, match=message):
+        exposures.read_ramp(exposures.look(make_uncal(keywords={**STRIPES, **changes})))
+
+
+def test_guide_stars_are_not_done_yet(make_uncal):
+    with pytest.raises(NotYetError, match="guider"):
+        exposures.read_ramp(exposures.look(make_uncal(keywords={"DATAMODL": "GuiderRawModel"})))
 
 
 def test_hash_follows_the_file(make_uncal):

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from heliodor.errors import MissingKeyword
+
+if TYPE_CHECKING:
+    from heliodor.stripes import Stripes
 
 
 class Keywords(MutableMapping[str, Any]):
@@ -66,11 +69,13 @@ class Ramp:
     ----------
     data : (nints, ngroups, ny, nx) float32 [DN]
     groupdq : (nints, ngroups, ny, nx) uint8, bits of `heliodor.bits.GROUP`
-    pixeldq : (ny, nx) uint32, bits of `heliodor.bits.PIXEL`
+    pixeldq : (ny, nx) uint32, bits of `heliodor.bits.PIXEL`; (nstripes, ny, nx) as long as
+        superstripes are not joined: integrations take turns with its planes
     zeroframe : (nints, ny, nx) float32 [DN] or None
     extra : further planes by extension name (``AVDRKCUR``), C-contiguous
     keywords : of the input; what steps set is carried into the products
     source : where everything else of the input (tables, unknown extensions) is found, or None
+    stripes : where its lines lie on the detector, or None if it is one piece
     read_times : (ngroups, nframes) [s] since the reset, of the reads that are averaged into each
         group, or None if groups follow each other evenly
     """
@@ -82,6 +87,7 @@ class Ramp:
     zeroframe: np.ndarray | None = None
     extra: dict[str, np.ndarray] = field(default_factory=dict)
     source: Any = None
+    stripes: Stripes | None = None
     read_times: np.ndarray | None = None
 
     @property
@@ -124,6 +130,17 @@ class Ramp:
         return out
 
 
+def of_integration(plane: np.ndarray, integration: int) -> np.ndarray:
+    """Give the image that is meant for one integration.
+
+    Parameters
+    ----------
+    plane : (ny, nx) for all, or (nstripes, ny, nx) for superstripes, taken in turn
+    integration : its index in the exposure
+    """
+    return plane if plane.ndim == 2 else plane[integration % len(plane)]
+
+
 def _with_rows(cube: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Move rows of every image towards the beginning of a cube's memory, and view them there."""
     nints, ngroups, _, nx = cube.shape
@@ -148,6 +165,7 @@ class Product:
     keywords : header keywords
     unit : of ``data`` and ``err``
     source : the input whose other extensions are kept, or None
+    stripes : where its lines lie on the detector, or None if it is one piece
     """
 
     kind: str
@@ -156,6 +174,7 @@ class Product:
     keywords: Keywords
     unit: str = "DN/s"
     source: Any = None
+    stripes: Stripes | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

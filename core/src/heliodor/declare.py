@@ -30,6 +30,8 @@ Keywords = Mapping[str, Any]
 class Match:
     """Header keywords and the values they may have; empty: everything.
 
+    The value ``*`` stands for all: the keyword must be there.
+
     Examples
     --------
     >>> nirspec = Match({"INSTRUME": ("NIRSPEC",)})
@@ -46,13 +48,14 @@ class Match:
         """Whether an exposure with these `keywords` is meant."""
         return all(
             str(keywords.get(name, "")).upper() in allowed
+            or ("*" in allowed and keywords.get(name) is not None)
             for name, allowed in self.keywords.items()
         )
 
     def within(self, other: Match) -> bool:
         """Whether everything accepted here is accepted by `other` as well."""
         return all(
-            name in self.keywords and set(self.keywords[name]) <= set(allowed)
+            name in self.keywords and ("*" in allowed or set(self.keywords[name]) <= set(allowed))
             for name, allowed in other.keywords.items()
         )
 
@@ -107,7 +110,8 @@ class RefNeed:
     keys : keywords by which the right file is told from others of its type
     optional : a missing file is no error; the step sees None
     when : exposures it is needed for
-    options : parameters of the step that ask for it, one is enough; none: it always is
+    options : parameters of the step that ask for it, one is enough, by being true or by a value
+        (``refpix_algorithm=sirs``); none: it always is needed
     planes : two-dimensional planes held in memory while the step runs (for the plan)
     header : keyword that records the file in products; made from the type unless given
     """
@@ -122,13 +126,20 @@ class RefNeed:
 
     def asked(self, keywords: Keywords, params: Any) -> bool:
         """Whether an exposure with these `keywords` needs it, given the step's parameters."""
-        wanted = not self.options or any(getattr(params, name) for name in self.options)
+        wanted = not self.options or any(_chosen(params, option) for option in self.options)
         return wanted and self.when.accepts(keywords)
 
     @property
     def keyword(self) -> str:
         """Keyword that records the file (``R_READNO``)."""
         return self.header or f"R_{self.type.upper()[:6]}"
+
+
+def _chosen(params: Any, option: str) -> bool:
+    """Whether a parameter is true, or has the value after ``=``."""
+    name, equals, value = option.partition("=")
+    given = getattr(params, name)
+    return str(given) == value if equals else bool(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +177,7 @@ class StepSpec:
     takes : what it works on, ``ramp`` or ``image`` (any product of slopes)
     makes : the products a step gives instead of changing its input in place
     reshapes : it changes the shape of the ramp
+    stripes : it can work on superstripes that are not joined yet, see `heliodor.data.Ramp`
     adds : planes (ny, nx) it leaves with the ramp (for the plan)
     prepare_reads : planes of the ramp whose values its `prepare` reads; it may be called while
         earlier steps are still changing others
@@ -184,6 +196,7 @@ class StepSpec:
     takes: Literal["ramp", "image"] = "ramp"
     makes: tuple[Output, ...] = ()
     reshapes: bool = False
+    stripes: bool = False
     adds: int = 0
     prepare_reads: tuple[str, ...] = ("data", "groupdq", "pixeldq", "zeroframe")
     version: str = "1"
@@ -198,11 +211,17 @@ class Layout:
     full : (nx, ny) of the whole detector
     outputs : amplifiers read in parallel in full frame
     planes : extensions of the raw file beside SCI that take part (``ZEROFRAME``)
+    striped_from_edge : subarrays whose stripes are counted from the detector's first line,
+        whatever SUBSTRT says
+    joined_to_full : subarrays whose superstripes are joined to the detector's whole length,
+        instead of the lines they hold
     """
 
     full: tuple[int, int] = (2048, 2048)
     outputs: int = 4
     planes: tuple[str, ...] = ()
+    striped_from_edge: tuple[str, ...] = ()
+    joined_to_full: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

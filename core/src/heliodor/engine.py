@@ -113,6 +113,10 @@ class Task:
     def begin(self) -> None:
         """Prepare the step; it has begun unless it does not apply."""
         start = time.perf_counter()
+        if isinstance(self.data, Ramp) and self.data.pixeldq.ndim == 3 and not self.spec.stripes:
+            raise StepError(
+                f"{self.spec.name} needs joined superstripes; refpix, which joins them, has not run"
+            )
         self._left = self.step.prepare(self.data, self.references)
         self.seconds += time.perf_counter() - start
         self.begun = self._left is None

@@ -10,6 +10,7 @@ import logging
 import os
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,9 +21,10 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from heliodor.data import Keywords, Product, Ramp
-from heliodor.errors import ExposureError, NotYetError
+from heliodor.errors import ExposureError, NotYetError, UsageError
 from heliodor.fitsarrays import StoredArray, read_image
 from heliodor.products.names import split_suffix
+from heliodor.stripes import Stripes
 from heliodor.workspace import MEMORY, Workspace
 
 log = logging.getLogger(__name__)
@@ -146,13 +148,12 @@ def read_ramp(exposure: Exposure, threads: int = 1, workspace: Workspace = MEMOR
         It is not a ramp, or the file cannot be read.
     """
     check_ramp(exposure)
-    if exposure.keywords.get("SSTR_NST") or exposure.keywords.get("DATAMODL") in (
-        "SuperstripeRampModel",
-        "GuiderRawModel",
-    ):
-        raise NotYetError(f"{exposure.path}: superstripe and guider ramps are not calibrated yet.")
+    if exposure.keywords.get("DATAMODL") == "GuiderRawModel":
+        raise NotYetError(f"{exposure.path}: guider ramps are not calibrated yet.")
     nints, _, ny, nx = exposure.shape
     path = exposure.path
+    stripes = _stripes(str(path), exposure.keywords, nints)
+    flags_shape = stripes.planes((ny, nx)) if stripes else (ny, nx)
 
     try:
         with exposure.open() as hdus:
@@ -170,24 +171,57 @@ def read_ramp(exposure: Exposure, threads: int = 1, workspace: Workspace = MEMOR
 
             data = plane("SCI", exposure.shape, np.float32)
             groupdq = plane("GROUPDQ", exposure.shape, np.uint8)
-            pixeldq = plane("PIXELDQ", (ny, nx), np.uint32)
+            pixeldq = plane("PIXELDQ", flags_shape, np.uint32)
             average_dark = plane("AVDRKCUR", (ny, nx), np.float32)
             # without the keyword the steps leave this plane alone: it stays in the file
             zeroframe = None
             if exposure.keywords.get("ZEROFRAM") is True:
                 zeroframe = plane("ZEROFRAME", (nints, ny, nx), np.float32)
+            times = _read_times(hdus) if exposure.level == "ramp" else None
     except (OSError, EOFError, ValueError, TypeError) as error:
         raise ExposureError(f"{path}: its arrays cannot be read: {error}") from error
     assert data is not None
     return Ramp(
         data=data,
         groupdq=workspace.zeros(exposure.shape, np.uint8) if groupdq is None else groupdq,
-        pixeldq=np.zeros((ny, nx), np.uint32) if pixeldq is None else pixeldq,
+        pixeldq=np.zeros(flags_shape, np.uint32) if pixeldq is None else pixeldq,
         keywords=exposure.keywords.copy(),
         zeroframe=zeroframe,
         extra={} if average_dark is None else {"AVDRKCUR": average_dark},
         source=exposure,
+        stripes=stripes,
+        read_times=times,
     )
+
+
+def _read_times(hdus: fits.HDUList) -> np.ndarray | None:
+    """Find the times of groups that are not evenly spaced."""
+    if "ASDF" not in hdus:
+        return None
+    from heliodor.products.tree import READ_TIMES, read_entry
+
+    times = read_entry(hdus["ASDF"].data["ASDF_METADATA"].tobytes(), *READ_TIMES)
+    return np.array(times, np.float64) if times else None
+
+
+def _stripes(name: str, keywords: Keywords, nints: int) -> Stripes | None:
+    """Find the stripes of a ramp; its mode knows what is particular about them."""
+    if keywords.get("MSTR_RD1") is None:
+        return None
+    from heliodor.plugins import registry
+
+    layout = None
+    with suppress(UsageError):
+        layout = registry().recognise(keywords).layout
+    try:
+        stripes = Stripes.of(keywords, layout)
+    except ExposureError as error:
+        raise ExposureError(f"{name}: {error}") from error
+    if stripes is not None and stripes.superstripes and nints % len(stripes.lines):
+        raise ExposureError(
+            f"{name}: {nints} integrations are not a multiple of {len(stripes.lines)} superstripes."
+        )
+    return stripes
 
 
 def read_ramp_from_model(model: Any) -> Ramp:
@@ -195,7 +229,7 @@ def read_ramp_from_model(model: Any) -> Ramp:
 
     Parameters
     ----------
-    model : a ``RampModel`` or ``Level1bModel``
+    model : a ``RampModel``, ``SuperstripeRampModel`` or ``Level1bModel``
 
     Returns
     -------
@@ -221,14 +255,20 @@ def read_ramp_from_model(model: Any) -> Ramp:
     groupdq = plane("groupdq", np.uint8)
     pixeldq = plane("pixeldq", np.uint32)
     average_dark = plane("average_dark_current", np.float32)
+    stripes = _stripes(str(model), keywords, shape[0])
+    # looking at an attribute that is not there would make it
+    times = model.meta.exposure.instance.get("read_times")
+    flags_shape = stripes.planes(shape[-2:]) if stripes else shape[-2:]
     return Ramp(
         data=np.array(model.data, np.float32, order="C"),
         groupdq=np.zeros(shape, np.uint8) if groupdq is None else groupdq,
-        pixeldq=np.zeros(shape[-2:], np.uint32) if pixeldq is None else pixeldq,
+        pixeldq=np.zeros(flags_shape, np.uint32) if pixeldq is None else pixeldq,
         keywords=keywords,
         zeroframe=plane("zeroframe", np.float32) if keywords.get("ZEROFRAM") is True else None,
         extra={} if average_dark is None else {"AVDRKCUR": average_dark},
         source=source,
+        stripes=stripes,
+        read_times=np.array(times, np.float64) if times else None,
     )
 
 

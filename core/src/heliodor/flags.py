@@ -86,7 +86,9 @@ def count(ramp: Ramp, piece: Piece | None = None, planes: Collection[str] = PLAN
         rows = piece.row_start, piece.row_stop
         count_bits(ramp.groupdq, first, last, *rows, counts["groupdq"])
     if "pixeldq" in planes:
-        count_pixel_bits(ramp.pixeldq[piece.rows], counts["pixeldq"])
+        # of superstripes that are not joined, all planes
+        pixels = ramp.pixeldq[..., piece.rows, :].reshape(-1, ramp.shape[3])
+        count_pixel_bits(pixels, counts["pixeldq"])
     return np.array(
         [
             counts[plane][bits.PIXEL[name].bit_length() - 1]

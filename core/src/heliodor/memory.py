@@ -76,6 +76,7 @@ def predict(
     steps: Iterable[StepSpec],
     zeroframe: bool = False,
     options: Mapping[str, bool] | None = None,
+    joined: bool = False,
 ) -> Memory:
     """Predict the peak memory of a run.
 
@@ -85,6 +86,7 @@ def predict(
     steps : those that will run
     zeroframe : whether the exposure has one
     options : which optional products are asked for, by ``step.parameter``
+    joined : superstripes are joined on the way: for a moment there are two ramps
     """
     nints, ngroups, ny, nx = shape
     sizes = {"i": nints, "g": ngroups, "y": ny, "x": nx}
@@ -105,7 +107,8 @@ def predict(
             if not output.option or (options or {}).get(f"{spec.name}.{output.option}"):
                 products += output.planes * FOUR * _size(output.axes, sizes)
         most = max(most, (references + notes + products, references, notes, products))
-    return Memory(FOUR * samples, samples, planes, *most[1:], row_size(shape))
+    held = 2 * samples if joined else samples
+    return Memory(FOUR * held, held, planes, *most[1:], row_size(shape))
 
 
 def row_size(shape: tuple[int, int, int, int]) -> int:

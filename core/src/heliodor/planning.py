@@ -96,6 +96,7 @@ class _Planner:
             [node.spec for node in running],
             zeroframe=bool(self.exposure.keywords.get("ZEROFRAM")),
             options=switches,
+            joined=bool(self.exposure.keywords.get("SSTR_NST")),
         )
         self._check_limit(memory)
         return Plan(

@@ -146,7 +146,7 @@ def _references(step: PlannedStep, data: Ramp | Product, stack: ExitStack) -> di
     """Open the reference files of a step; they are closed with the stack."""
     opened: dict[str, Reference] = {}
     for name, path in step.files.items():
-        opened[name] = Reference(name, path, data.keywords, data.shape[-2:])
+        opened[name] = Reference(name, path, data.keywords, data.shape[-2:], data.stripes)
         stack.callback(opened[name].close)
     return opened
 

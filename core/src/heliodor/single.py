@@ -46,7 +46,8 @@ def run_single(
     made: dict[str, Product] = {}
     if not isinstance(files, str):
         opened = {
-            key: Reference(key, path, work.keywords, work.shape[-2:]) for key, path in files.items()
+            key: Reference(key, path, work.keywords, work.shape[-2:], work.stripes)
+            for key, path in files.items()
         }
         try:
             outcome = execute(offer.spec, work, params, opened, threads=threads)

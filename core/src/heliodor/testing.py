@@ -99,7 +99,7 @@ def make_reference(
     ]
     path = Path(folder) / f"{type}.fits"
     fits.HDUList([primary, *hdus]).writeto(path, overwrite=True)
-    return Reference(type, path, exposure.keywords, exposure.shape[-2:])
+    return Reference(type, path, exposure.keywords, exposure.shape[-2:], exposure.stripes)
 
 
 def run_step(
@@ -196,7 +196,9 @@ def _opened(
                 opened[type] = given
                 continue
             if isinstance(given, str | Path):
-                reference = Reference(type, given, exposure.keywords, exposure.shape[-2:])
+                reference = Reference(
+                    type, given, exposure.keywords, exposure.shape[-2:], exposure.stripes
+                )
             else:
                 extensions = given if isinstance(given, Mapping) else {"SCI": np.asarray(given)}
                 reference = make_reference(folder, type, exposure, **extensions)

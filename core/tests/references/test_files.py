@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.io import fits
 from heliodor.bits import PIXEL
 from heliodor.errors import ReferenceError
 from heliodor.references.files import Reference
+from heliodor.stripes import Stripes
 
 NY, NX = 12, 16
 PLANE = np.arange(NY * NX, dtype=np.float32).reshape(NY, NX)
@@ -92,6 +95,71 @@ def test_a_window_beyond_the_file_is_an_error(reference, at):
 def test_a_file_smaller_than_the_exposure_is_an_error(reference):
     with pytest.raises(ReferenceError, match=r"16 x 12 pixels and does not hold"):
         reference({"SCI": PLANE}, shape=(2 * NY, NX)).plane()
+
+
+# ------------------------------------------------------------------ stripes
+
+ROWS = Stripes(-2, np.array([[5, 6, 0, 9]]), np.array([0, 0, -1, 1]), False, (0, 12))
+TURNS = Stripes(-2, np.array([[5, 6, 0], [7, 8, 0]]), np.array([0, 0, -1]), True, (5, 4))
+COLUMNS = Stripes(-1, np.array([[1, 3], [5, 7], [9, 11]]), np.array([0, 0]), True, (1, 11))
+
+
+def test_stripes_are_cut_out_line_by_line(reference):
+    ref = reference({"SCI": PLANE, "COEFFS": CUBE}, shape=(4, 5), at=(3, 100))
+    ref.stripes = ROWS
+    np.testing.assert_array_equal(ref.plane(), PLANE[[5, 6, 0, 9], 2:7])
+    np.testing.assert_array_equal(ref.plane("COEFFS"), CUBE[:, [5, 6, 0, 9], 2:7])
+    rows = ref.cube("COEFFS")
+    assert rows.shape == (3, 4, 5)
+    np.testing.assert_array_equal(rows.rows(1, 3), CUBE[:, [6, 0], 2:7])
+    np.testing.assert_array_equal(rows.plane(2), CUBE[2][[5, 6, 0, 9], 2:7])
+    np.testing.assert_array_equal(ref.dq(), np.zeros((4, 5)))
+
+
+def test_a_file_of_the_stripes_themselves_is_not_cut(reference):
+    ref = reference({"SCI": PLANE[:4, :5]}, shape=(4, 5), at=(3, 100))
+    ref.stripes = ROWS
+    np.testing.assert_array_equal(ref.plane(), PLANE[:4, :5])
+
+
+@pytest.mark.parametrize(("start", "lines"), [(1, [7, 8, 2, 11]), (3, [5, 6, 0, 9])])
+def test_the_files_own_first_line_counts(reference, start, lines):
+    ref = reference({"SCI": PLANE}, shape=(4, NX), SUBSTRT2=start)
+    ref.stripes = replace(ROWS, lines=ROWS.lines + 2)
+    np.testing.assert_array_equal(ref.plane(), PLANE[lines])
+
+
+def test_superstripes_have_a_plane_each(reference):
+    # not even a file of their own shape goes for all of them
+    ref = reference({"SCI": PLANE[:10]}, shape=(3, 8), at=(9, 1))
+    ref.stripes = TURNS
+    plane = ref.plane()
+    np.testing.assert_array_equal(plane, [PLANE[[5, 6, 0], 8:], PLANE[[7, 8, 0], 8:]])
+    assert plane.flags.c_contiguous
+    assert ref.dq().shape == (2, 3, 8)
+
+
+def test_superstripes_of_columns(reference):
+    ref = reference({"SCI": PLANE}, shape=(4, 2), at=(1, 7))
+    ref.stripes = COLUMNS
+    plane = ref.plane("SCI", np.int64)
+    expected = [PLANE[6:10, [1, 3]], PLANE[6:10, [5, 7]], PLANE[6:10, [9, 11]]]
+    np.testing.assert_array_equal(plane, expected)
+    assert plane.flags.c_contiguous
+
+
+def test_a_file_must_hold_all_superstripes(reference):
+    ref = reference({"SCI": PLANE[:3]}, shape=(3, NX))
+    ref.stripes = TURNS
+    with pytest.raises(ReferenceError, match=r"does not hold the exposure's 16 x 3 in stripes"):
+        ref.plane()
+
+
+def test_superstripes_have_no_rows_of_cubes(reference):
+    ref = reference({"SCI": CUBE}, shape=(3, NX))
+    ref.stripes = TURNS
+    with pytest.raises(ReferenceError, match="cannot be read by rows for superstripes"):
+        ref.cube()
 
 
 # ------------------------------------------------------------------ cubes by rows

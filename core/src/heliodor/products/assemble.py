@@ -28,7 +28,7 @@ from heliodor.errors import OutputError, did_you_mean
 from heliodor.fitsarrays import StoredArray
 from heliodor.products.layout import Key, Layout, layout
 from heliodor.products.stream import Copied, Encoded
-from heliodor.products.tree import Tagged, array_link, put, to_bytes
+from heliodor.products.tree import READ_TIMES, Tagged, array_link, put, to_bytes
 from heliodor.receipt import ENTRY, Receipt
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,12 @@ PARITY_VERSION = "3.0.0"
 """The `jwst` version whose results ours equal; other tools branch on CAL_VER."""
 
 RAMP_MODEL = "RampModel"
+
+
+def ramp_model(ramp: Ramp) -> str:
+    """Name the model of a ramp: superstripes that are not joined have one of their own."""
+    return "SuperstripeRampModel" if ramp.pixeldq.ndim == 3 else RAMP_MODEL
+
 
 _STRUCTURE = re.compile(
     "(|SIMPLE|XTENSION|BITPIX|NAXIS[0-9]*|EXTEND|PCOUNT|GCOUNT|GROUPS|BSCALE|BZERO|BLANK|DATAMIN"
@@ -186,7 +192,7 @@ def _from_product(product: Product, hdus: fits.HDUList | None) -> _Made:
 
 
 def _from_ramp(ramp: Ramp, hdus: fits.HDUList | None) -> _Made:
-    made = _Made(layout(RAMP_MODEL), str(ramp.keywords.get("FILENAME", "exposure")))
+    made = _Made(layout(ramp_model(ramp)), str(ramp.keywords.get("FILENAME", "exposure")))
     planes: dict[str, Any] = {
         "SCI": ramp.data,
         "PIXELDQ": ramp.pixeldq,
@@ -201,6 +207,8 @@ def _from_ramp(ramp: Ramp, hdus: fits.HDUList | None) -> _Made:
             planes[name] = StoredArray(hdus[name])
     for name, array in planes.items():
         made.arrays[name] = _encoded(made.layout, name, array)
+    if ramp.read_times is not None:
+        put(made.tree, READ_TIMES, ramp.read_times.tolist())
     _take_keywords(made, ramp.keywords)
     return made
 

@@ -11,7 +11,7 @@ from astropy.io import fits
 from astropy.io.fits.card import Undefined
 
 from heliodor.data import Product, Ramp
-from heliodor.products.assemble import RAMP_MODEL, Extension, Provenance, opened_extensions
+from heliodor.products.assemble import Extension, Provenance, opened_extensions, ramp_model
 from heliodor.products.names import product_name
 from heliodor.products.stream import Encoded
 
@@ -39,7 +39,7 @@ def build(data: Product | Ramp, provenance: Provenance | None, name: str) -> Any
     """Make a model that shares the arrays of `data`; see `heliodor.products.to_model`."""
     from stdatamodels.jwst import datamodels
 
-    kind = RAMP_MODEL if isinstance(data, Ramp) else data.model
+    kind = ramp_model(data) if isinstance(data, Ramp) else data.model
     suffix = "ramp" if isinstance(data, Ramp) else data.kind
     name = name or product_name(str(data.keywords.get("FILENAME", "exposure.fits")), suffix)
     with opened_extensions(data, name, provenance) as extensions:

@@ -20,6 +20,9 @@ TAGS = "tag:stsci.edu:asdf/"
 RESERVED = {"asdf_library", "history", "_fits_hash", "extra_fits", "heliodor"}
 """Top-level entries that are made anew in every file."""
 
+READ_TIMES = ("meta", "exposure", "read_times")
+"""Where in a tree the times of unevenly spaced groups stand."""
+
 _PREFIX = b"#ASDF 1.0.0\n#ASDF_STANDARD 1.6.0\n"
 _END = b"\n...\n"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -113,14 +116,19 @@ def to_bytes(
     return _PREFIX + text
 
 
-def read_entry(content: bytes, name: str) -> Any:
-    """Read one top-level entry of a tree, which must hold plain values; None if there is none."""
-    root = _compose(content)
-    if isinstance(root, yaml.MappingNode):
-        for key, value in root.value:
-            if key.value == name:
-                return _Loader("").construct_document(value)
-    return None
+def read_entry(content: bytes, *path: str) -> Any:
+    """Read one entry of a tree, which must hold plain values; None if there is none.
+
+    Parameters
+    ----------
+    content : of an ASDF extension
+    path : names, from the top
+    """
+    node = _compose(content)
+    for name in path:
+        entries = node.value if isinstance(node, yaml.MappingNode) else ()
+        node = next((value for key, value in entries if key.value == name), None)
+    return None if node is None else _Loader("").construct_document(node)
 
 
 def _compose(content: bytes) -> yaml.Node | None:

@@ -16,6 +16,10 @@ from heliodor.bits import PIXEL
 from heliodor.errors import ReferenceError
 from heliodor.fitsarrays import StoredArray
 from heliodor.references import asdffile
+from heliodor.stripes import Stripes
+
+Lines = slice | np.ndarray
+"""Positions along one axis of an array: a piece, or line by line."""
 
 TABLES = (fits.BinTableHDU, fits.TableHDU)
 
@@ -29,6 +33,7 @@ class Reference:
     path : the file
     keywords : of the exposure: SUBSTRT1, SUBSTRT2 say where its array lies on the detector
     shape : (ny, nx) of the exposure's array; a step that looks at a part of it sets it anew
+    stripes : of which the array is made, or None
 
     Raises
     ------
@@ -37,11 +42,17 @@ class Reference:
     """
 
     def __init__(
-        self, type: str, path: str | Path, keywords: Mapping[str, Any], shape: tuple[int, int]
+        self,
+        type: str,
+        path: str | Path,
+        keywords: Mapping[str, Any],
+        shape: tuple[int, int],
+        stripes: Stripes | None = None,
     ):
         self.type = type
         self.path = Path(path)
         self.shape = shape
+        self.stripes = stripes
         self._keywords = keywords
         self.header: Mapping[str, Any]
         try:
@@ -72,6 +83,8 @@ class Reference:
     def plane(self, extension: str = "SCI", dtype: Any = np.float32) -> np.ndarray:
         """Read an array, its last two axes cut to the exposure.
 
+        For superstripes a third axis counts them: (nstripes, ny, nx), and (ny, nx) for others.
+
         Parameters
         ----------
         extension : its name
@@ -82,7 +95,11 @@ class Reference:
         (..., ny, nx) array of `dtype`: native, C-contiguous, writable
         """
         stored = self._stored(extension)
-        return stored.read((..., *self._window(stored.shape, extension)), dtype)
+        y, x = self._window(stored.shape, extension)
+        out = stored.read((..., y, x), dtype)
+        if isinstance(x, np.ndarray) and x.ndim == 2:
+            out = np.ascontiguousarray(np.moveaxis(out, -2, -3))
+        return out
 
     def whole(self, extension: str = "SCI", dtype: Any = np.float32) -> np.ndarray:
         """Read an array as it stands in the file, uncut."""
@@ -91,7 +108,13 @@ class Reference:
     def cube(self, extension: str = "SCI") -> RowReader:
         """Give an array (n, ny, nx) or (m, n, ny, nx) to be read by rows."""
         stored = self._stored(extension)
-        return RowReader(stored, self._window(stored.shape, extension))
+        y, x = self._window(stored.shape, extension)
+        if self.stripes is not None and self.stripes.superstripes:
+            raise ReferenceError(
+                f"{self.path}: {extension} of this {self.type} reference cannot be read by rows "
+                "for superstripes that are not joined"
+            )
+        return RowReader(stored, y, x)
 
     def dq(self, extension: str = "DQ") -> np.ndarray:
         """Read a data quality array in the pipeline's bits, cut to the exposure.
@@ -104,7 +127,8 @@ class Reference:
         (..., ny, nx) uint32; all zero if the file has no such extension
         """
         if not self.has(extension):
-            return np.zeros(self.shape, np.uint32)
+            shape = self.stripes.planes(self.shape) if self.stripes else self.shape
+            return np.zeros(shape, np.uint32)
         local = self.plane(extension, np.uint32)
         if "DQ_DEF" not in self._hdus:
             return local
@@ -197,25 +221,39 @@ class Reference:
                 f"{self.path}: {extension} cannot be read (truncated?): {error}"
             ) from error
 
-    def _window(self, shape: tuple[int, ...], extension: str) -> tuple[slice, slice]:
-        """Where the exposure's array lies in one of the file."""
-        if shape[-2:] == self.shape:
+    def _window(self, shape: tuple[int, ...], extension: str) -> tuple[Lines, Lines]:
+        """Where the exposure's rows and columns lie in an array of the file."""
+        turns = self.stripes is not None and self.stripes.superstripes
+        if shape[-2:] == self.shape and not turns:
             return slice(None), slice(None)
-        y = self._start(2)
-        x = self._start(1)
-        ny, nx = self.shape
-        if y < 0 or x < 0 or y + ny > shape[-2] or x + nx > shape[-1]:
+        y, x = (self._along(axis) for axis in (-2, -1))
+        if not all(_within(lines, n) for lines, n in zip((y, x), shape[-2:], strict=True)):
+            ny, nx = self.shape
             raise ReferenceError(
                 f"{self.path}: {extension} of this {self.type} reference is "
                 f"{shape[-1]} x {shape[-2]} pixels and does not hold the exposure's "
-                f"{nx} x {ny} at SUBSTRT1, SUBSTRT2 = "
+                f"{nx} x {ny}{' in stripes' if self.stripes else ''} at SUBSTRT1, SUBSTRT2 = "
                 f"{self._keywords.get('SUBSTRT1')}, {self._keywords.get('SUBSTRT2')}"
             )
-        return slice(y, y + ny), slice(x, x + nx)
+        return y, x
+
+    def _along(self, axis: int) -> Lines:
+        """Where the exposure's pixels lie along one axis."""
+        if self.stripes is not None and self.stripes.axis == axis:
+            return self.stripes.index() + 1 - int(self.header.get(f"SUBSTRT{-axis}") or 1)
+        start = self._start(-axis)
+        return slice(start, start + self.shape[axis])
 
     def _start(self, axis: int) -> int:
         name = f"SUBSTRT{axis}"
         return int(self._keywords.get(name) or 1) - int(self.header.get(name) or 1)
+
+
+def _within(lines: Lines, length: int) -> bool:
+    """Whether an axis of that length has these lines."""
+    if isinstance(lines, slice):
+        return lines.start >= 0 and lines.stop <= length
+    return bool(lines.min() >= 0 and lines.max() < length)
 
 
 class RowReader:
@@ -226,11 +264,13 @@ class RowReader:
     shape : of the whole, cut to the exposure: (..., ny, nx)
     """
 
-    def __init__(self, stored: StoredArray, window: tuple[slice, slice]):
+    def __init__(self, stored: StoredArray, y: Lines, x: Lines):
         self._stored = stored
-        y, x = window
-        self._y, self._x = y.start or 0, x
-        height, width = (len(range(n)[w]) for n, w in zip(stored.shape[-2:], window, strict=True))
+        self._y, self._x = y, x
+        height, width = (
+            len(range(n)[lines]) if isinstance(lines, slice) else len(lines)
+            for n, lines in zip(stored.shape[-2:], (y, x), strict=True)
+        )
         self.shape = (*stored.shape[:-2], height, width)
 
     def rows(self, row_start: int, row_stop: int, *index: int | slice) -> np.ndarray:
@@ -240,10 +280,13 @@ class RowReader:
         -------
         (..., row_stop - row_start, nx) float32, native and C-contiguous
         """
-        rows = slice(self._y + row_start, self._y + row_stop)
+        if isinstance(self._y, slice):
+            first = self._y.start or 0
+            rows: Lines = slice(first + row_start, first + row_stop)
+        else:
+            rows = self._y[row_start:row_stop]
         return self._stored.read((*index, ..., rows, self._x))
 
     def plane(self, *index: int) -> np.ndarray:
         """Read one plane, (ny, nx) float32."""
-        rows = slice(self._y, self._y + self.shape[-2])
-        return self._stored.read((*index, rows, self._x))
+        return self.rows(0, self.shape[-2], *index)

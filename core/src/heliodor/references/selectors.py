@@ -244,8 +244,14 @@ def _fit_subarray(entry: index.Entry, key: str, keywords: Mapping[str, Any]) -> 
 
 
 def _contains(entry: index.Entry, keywords: Mapping[str, Any]) -> bool:
-    """Whether the exposure's window lies in the file's; true where either does not say."""
+    """Whether the exposure's window lies in the file's; true where either does not say.
+
+    Stripes are not looked for along the axis on which they lie.
+    """
+    striped = keywords.get("MSTR_RD1") is not None
     for axis in (1, 2):
+        if striped and abs(int(keywords.get("SLOWAXIS") or 0)) == axis:
+            continue
         start, size = entry.number(f"SUBSTRT{axis}"), entry.number(f"SUBSIZE{axis}")
         want = keywords.get(f"SUBSTRT{axis}")
         length = keywords.get(f"SUBSIZE{axis}")

@@ -8,9 +8,18 @@ NIRCAM = Instrument(
     "NIRCAM",
     "NIRCam",
     providers=("heliodor-detector",),
-    layout=Layout(full=(2048, 2048), outputs=4, planes=("ZEROFRAME",)),
+    layout=Layout(
+        full=(2048, 2048),
+        outputs=4,
+        planes=("ZEROFRAME",),
+        # early exposures say wrongly where they begin
+        striped_from_edge=(
+            "SUB41STRIPE1_DHS", "SUB82STRIPE2_DHS", "SUB164STRIPE4_DHS", "SUB260STRIPE4_DHS",
+            "SUB160STRIPE4_DHS", "SUB256STRIPE4_DHS", "SUB40STRIPE1_DHS", "SUB80STRIPE2_DHS",
+        ),
+    ),
     simulation=Resource("heliodor_nircam", "simulation.yaml"),
-)
+)  # fmt: skip
 
 IMAGE = ("calwebb_detector1", "calwebb_image2")
 SPECTRA = ("calwebb_detector1", "calwebb_spec2", "calwebb_spec3")

@@ -8,9 +8,16 @@ NIRISS = Instrument(
     "NIRISS",
     "NIRISS",
     providers=("heliodor-detector",),
-    layout=Layout(full=(2048, 2048), outputs=4, planes=("ZEROFRAME",)),
+    layout=Layout(
+        full=(2048, 2048),
+        outputs=4,
+        planes=("ZEROFRAME",),
+        joined_to_full=(
+            "SUB17STRIPE_SOSS", "SUB60STRIPE_SOSS", "SUB204STRIPE_SOSS", "SUB680STRIPE_SOSS",
+        ),
+    ),
     simulation=Resource("heliodor_niriss", "simulation.yaml"),
-)
+)  # fmt: skip
 
 IMAGE = ("calwebb_detector1", "calwebb_image2")
 SPECTRA = ("calwebb_detector1", "calwebb_spec2", "calwebb_spec3")

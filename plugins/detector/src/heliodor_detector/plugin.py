@@ -18,6 +18,7 @@ from heliodor_detector.steps.persistence import SPEC as PERSISTENCE
 from heliodor_detector.steps.picture_frame import SPEC as PICTURE_FRAME
 from heliodor_detector.steps.ramp_fit import SPEC as RAMP_FIT
 from heliodor_detector.steps.refpix import SPEC as REFPIX
+from heliodor_detector.steps.refpix_stripes import SPEC as REFPIX_STRIPES
 from heliodor_detector.steps.saturation import SPEC as SATURATION
 from heliodor_detector.steps.superbias import SPEC as SUPERBIAS
 
@@ -28,6 +29,7 @@ STEPS = (
     IPC,
     SUPERBIAS,
     REFPIX,
+    REFPIX_STRIPES,
     LINEARITY,
     DARK_CURRENT,
     CHARGE_MIGRATION,

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from heliodor.bits import NO_LIN_CORR, SATURATED
 from heliodor.engine import execute
+from heliodor.stripes import Stripes
 from heliodor_detector.steps.linearity import SPEC
 from heliodor_detector.steps.linearity.params import LinearityParams
 from heliodor_detector.steps.linearity.step import make_neutral
@@ -150,6 +151,29 @@ def test_inverse_is_not_used_for_single_frames_or_groups(
     ramp = make_ramp(measured, NFRAMES=nframes)
     run(ramp, make_reference, coeffs, INV_COEFFS=inverse)
     np.testing.assert_array_equal(ramp.data, horner(coeffs, measured.astype(np.float32)))
+
+
+def test_inverse_is_not_used_for_repeated_stripes(make_ramp, make_reference):
+    _, measured, coeffs, inverse = frame_averages(8, 4)
+    ramp = make_ramp(measured, NFRAMES=8)
+    ramp.read_times = np.arange(32.0).reshape(4, 8)
+    run(ramp, make_reference, coeffs, INV_COEFFS=inverse)
+    np.testing.assert_array_equal(ramp.data, horner(coeffs, measured.astype(np.float32)))
+
+
+@pytest.mark.parametrize("by_frame", [True, False])
+def test_averages_of_stripes_may_be_corrected_as_in_operations(make_ramp, make_reference, by_frame):
+    _, measured, coeffs, inverse = frame_averages(8, 4)
+    ramp, plain = make_ramp(measured, NFRAMES=8), make_ramp(measured, NFRAMES=8)
+    run(plain, make_reference, coeffs, INV_COEFFS=inverse)
+    ny = measured.shape[-2]
+    ramp.stripes = Stripes(-2, np.arange(ny)[np.newaxis], np.zeros(ny, int), False, (0, ny))
+    reference = make_reference("linearity", ramp, COEFFS=coeffs, INV_COEFFS=inverse)
+    params = LinearityParams(frames_of_stripes=by_frame)
+    execute(SPEC, ramp, params, {"linearity": reference})
+    averaged = horner(coeffs, measured.astype(np.float32))
+    np.testing.assert_array_equal(ramp.data, plain.data if by_frame else averaged)
+    assert (plain.data != averaged).any()
 
 
 @pytest.mark.parametrize("nframes", [1, 4])

@@ -307,8 +307,6 @@ def test_skipped(changes, reason):
     ("changes", "shape", "params", "message"),
     [
         ({"INSTRUME": "NIRSPEC"}, (3200, 2), {}, "IRS2 comes with"),
-        ({"MSTR_RD1": 4}, (16, 64), {}, "stripes"),
-        ({"SUBARRAY": "FULL"}, (16, 64), {"refpix_algorithm": "sirs"}, "sirs"),
     ],
 )
 def test_what_is_missing_is_said(changes, shape, params, message):

@@ -14,6 +14,7 @@ from heliodor.declare import ModeSpec, Resource
 from heliodor.errors import UsageError, did_you_mean
 
 from heliodor_simulate.figures import Bandpass, Detector, Figures, Pattern, read_figures
+from heliodor_simulate.striped import Striped
 
 EFFECTS = {
     "sources": "stars",
@@ -66,6 +67,8 @@ class Setup:
         the same factor from column to column
     seed : of all random numbers
     effects : names of `EFFECTS` and `ON_REQUEST` that are present
+    striped : the array, if it is made of lines from several places of the window; `nints` then
+        counts superstripes
     """
 
     figures: Figures
@@ -84,6 +87,7 @@ class Setup:
     sky: tuple[float, float]
     seed: int
     effects: frozenset[str]
+    striped: Striped | None = None
 
     @property
     def device(self) -> Detector:
@@ -104,6 +108,10 @@ class Setup:
     def shape(self) -> tuple[int, int]:
         """(ny, nx)."""
         return self.size[1], self.size[0]
+
+    def cut(self, image: np.ndarray, integration: int) -> np.ndarray:
+        """Take what is read in an integration out of an image of the window."""
+        return self.striped.cut(image, integration) if self.striped else image
 
     @property
     def is_full(self) -> bool:
@@ -177,7 +185,8 @@ def arrange(
         array's frame time: a real window that small would collect too little light to test with;
         of an interleaved pattern, one number is that of lines, which are always whole, and the
         detector itself is as narrow
-    ngroups, nints : groups in an integration, integrations
+    ngroups, nints : groups in an integration, integrations of the whole (of superstripes, each is
+        several in the file)
     readpatt, detector, filter, pupil : the mode's first choice if None; a grating stands for the
         pupil
     sky : background [electron/s]; two of them for the first and the last column, with the same
@@ -203,6 +212,7 @@ def arrange(
         raise UsageError(f"An exposure has at least 1 group and integration: {ngroups}, {nints}.")
     if seed < 0:
         raise UsageError(f"The seed is a number from 0: {seed}.")
+    striped = None
     if size is None:
         subarray = _known(subarray, figures.subarrays, "subarray")
         array = figures.subarrays[subarray]
@@ -210,6 +220,11 @@ def arrange(
         (width, height), tframe, outputs = array.size, array.tframe, array.outputs
         if pattern.tframe and array.size != figures.size:
             raise UsageError(f"Read pattern {readpatt} is for the full frame, not for {subarray}.")
+        if array.stripes:
+            axes = figures.detectors[detector].axes
+            striped = Striped.of(corner, array.size, axes, array.stripes, figures.size)
+            corner, (width, height) = striped.window(figures.size)
+            nints *= striped.turns
     else:
         width, height = _window(figures, detector, pattern, size)
         whole = figures.subarrays["FULL"]
@@ -245,6 +260,7 @@ def arrange(
         sky=(first, last),
         seed=seed,
         effects=(frozenset(EFFECTS) - left_out) | added,
+        striped=striped,
     )
 
 

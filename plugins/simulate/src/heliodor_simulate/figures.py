@@ -37,6 +37,23 @@ class Pattern(_Part):
     keywords: dict[str, Any] = {}
 
 
+class Reads(_Part):
+    """Which lines of a subarray in stripes are read when; see `heliodor.stripes`.
+
+    Superstripes may be joined to the whole length of the detector.
+    """
+
+    reads1: int = 0
+    skips1: int = 0
+    reads2: int = 0
+    skips2: int = 0
+    repeat: int = 0
+    interleave: int = 0
+    step: int = 0
+    number: int = 0
+    joined_to_full: bool = False
+
+
 class Subarray(_Part):
     """A subarray.
 
@@ -49,6 +66,7 @@ class Subarray(_Part):
         (1, 1) of every detector
     unlit : columns at the left and at the right that no light reaches
     rowclocks : time from row to row [samples], for what depends on the time of a pixel
+    stripes : which lines it is made of, if they do not lie side by side
     """
 
     size: tuple[int, int]
@@ -57,6 +75,7 @@ class Subarray(_Part):
     corners: dict[str, tuple[int, int]] | None = None
     unlit: int = 0
     rowclocks: int = 0
+    stripes: Reads | None = None
 
 
 class Bandpass(_Part):
@@ -243,6 +262,7 @@ class Figures(_Part):
     settling: Settling | None = None
     interference: Interference | None = None
     glow: float = 0.0
+    sirs: bool = False
 
 
 def read_figures(source: Figures | ModeSpec | Resource | Path | str | dict[str, Any]) -> Figures:

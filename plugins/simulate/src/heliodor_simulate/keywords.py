@@ -72,6 +72,7 @@ def primary_keywords(setup: Setup) -> dict[str, Any]:
         "DATAMODE": 0, **setup.pattern.keywords,
         # array
         "SUBARRAY": setup.subarray, **window_keywords(setup),
+        **(setup.striped.keywords if setup.striped else {}),
         # dither, aperture and guiding
         "PATTTYPE": "NONE", "PATT_NUM": 1, "NUMDTHPT": 1, "XOFFSET": 0.0, "YOFFSET": 0.0,
         "APERNAME": aperture(setup), "PPS_APER": aperture(setup), "PCS_MODE": "FINEGUIDE",

@@ -33,7 +33,8 @@ class Exposure:
         keeps them
     events : record array of particles, see `heliodor_simulate.particles.EVENT`
     hits : record array of the charge they left in each pixel, see `particles.HIT`
-    first_saturated : (nints, ny, nx) uint8, first group at or above `Truth.saturation`, 255: none
+    first_saturated : (nints, ny, nx) uint8, of the pixels of `truth`, first group at or above
+        `Truth.saturation`, 255: none
     """
 
     setup: Setup
@@ -56,7 +57,8 @@ class Exposure:
     @property
     def read_shape(self) -> tuple[int, int]:
         """Rows and columns of what is read: with interleaved reference pixels, if there are any."""
-        ny, nx = self.setup.shape
+        striped = self.setup.striped
+        ny, nx = striped.shape if striped else self.setup.shape
         if not self.setup.pattern.interleaved:
             return ny, nx
         extra = interleaved.LINE - interleaved.PIXELS
@@ -75,12 +77,15 @@ class Exposure:
         """Return the exposure as steps get it: float32, no flags, with its keywords."""
         from heliodor_simulate.keywords import primary_keywords, sci_keywords
 
+        striped = self.setup.striped
+        shape = striped.stripes.planes(striped.shape) if striped else self.read_shape
         return Ramp(
             data=self.data.astype(np.float32),
             groupdq=np.zeros(self.data.shape, np.uint8),
-            pixeldq=np.zeros(self.read_shape, np.uint32),
+            pixeldq=np.zeros(shape, np.uint32),
             keywords=Keywords(primary_keywords(self.setup), sci_keywords(self.setup)),
             zeroframe=None if self.zeroframe is None else self.zeroframe.astype(np.float32),
+            stripes=striped.stripes if striped else None,
         )
 
 
@@ -95,11 +100,12 @@ def start(setup: Setup, truth: Truth | None = None) -> Exposure:
     truth = truth or make_truth(setup)
     events = particles.draw(setup)
     averaged = setup.figures.zeroframe and setup.nframes > 1
+    shape = setup.striped.shape if setup.striped else setup.shape
     return Exposure(
         setup=setup,
         truth=truth,
-        data=np.empty((0, setup.ngroups, *setup.shape), np.uint16),
-        zeroframe=np.zeros((setup.nints, *setup.shape), np.uint16) if averaged else None,
+        data=np.empty((0, setup.ngroups, *shape), np.uint16),
+        zeroframe=np.zeros((setup.nints, *shape), np.uint16) if averaged else None,
         events=events,
         hits=particles.trace(setup, events),
         first_saturated=np.full((setup.nints, *setup.shape), NEVER, np.uint8),
@@ -152,7 +158,8 @@ def _read_out(exposure: Exposure) -> Iterator[tuple[int, int, np.ndarray]]:
                 signal = pixels.signal(charge, settling.dark(integration, time))
                 if exposure.zeroframe is not None and group == 0 and frame == 0:
                     noise = electronics.noise(1)
-                    exposure.zeroframe[integration] = _digitise(signal + noise)
+                    image = setup.cut(signal + noise, integration)
+                    exposure.zeroframe[integration] = _digitise(image)
                     total += noise
                     independent -= 1
                 total += signal
@@ -165,7 +172,7 @@ def _read_out(exposure: Exposure) -> Iterator[tuple[int, int, np.ndarray]]:
             seen = interleaved.science(setup, image) if setup.pattern.interleaved else image
             first = exposure.first_saturated[integration]
             first[(seen >= truth.saturation) & (first == NEVER)] = group
-            yield integration, group, image
+            yield integration, group, setup.cut(image, integration)
 
 
 class _Electronics:

@@ -14,6 +14,7 @@ from heliodor_simulate.detector import Truth, make_truth
 from heliodor_simulate.headers import flags_of, for_all_subarrays, primary_of
 from heliodor_simulate.ramps import couple
 from heliodor_simulate.settling import INTEGRATIONS, SettlingSignal
+from heliodor_simulate.sirskernel import write_sirskernel
 
 LARGEST_DARK = 2**30
 """Bytes of single frames above which a dark is written with the exposure's own groups."""
@@ -23,7 +24,9 @@ def write_references(setup: Setup, out: str | Path, truth: Truth | None = None) 
     """Write the reference files that stage 1 needs for an exposure.
 
     As in the archive, superbias, dark and reset belong to the subarray, and all others hold the
-    whole detector, to be cut; for a window that is no subarray, all are of the window.
+    whole detector, to be cut; for a window that is no subarray, all are of the window, and for an
+    exposure in stripes of all the lines that it could have; the dark, which is not cut, is of those
+    that it has in the end.
 
     Parameters
     ----------
@@ -38,12 +41,13 @@ def write_references(setup: Setup, out: str | Path, truth: Truth | None = None) 
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     truth = truth or make_truth(setup)
-    partial = setup.subarray != WINDOW and setup.size != setup.figures.size
+    window = setup.subarray == WINDOW or setup.striped is not None
+    partial = not window and setup.size != setup.figures.size
     array = setup.whole() if partial else setup
     whole = make_truth(array) if partial else truth
     files = {}
     for kind, (write, of, pixels) in _writers(setup, truth, array, whole).items():
-        suffix = "asdf" if kind == "emicorr" else "fits"
+        suffix = "asdf" if kind in ("emicorr", "sirskernel") else "fits"
         files[kind] = write(folder / f"{_file_name(of, kind)}.{suffix}", of, pixels)
     return files
 
@@ -73,12 +77,16 @@ def _writers(setup: Setup, truth: Truth, array: Setup, whole: Truth) -> dict[str
         writers["emicorr"] = (peculiar.emicorr, setup, truth)
     if figures.glow and setup.is_full:
         writers["pictureframe"] = (peculiar.pictureframe, setup, truth)
+    if figures.sirs and setup.is_full:
+        writers["sirskernel"] = (write_sirskernel, setup, truth)
     if setup.pattern.interleaved:
         writers["refpix"] = (peculiar.refpix, setup, truth)
     return writers
 
 
 def _file_name(setup: Setup, kind: str) -> str:
+    if kind == "sirskernel":  # of all detectors
+        return f"{setup.figures.instrument}_{kind}".lower()
     parts = [setup.figures.instrument, setup.detector]
     if not for_all_subarrays(setup, kind):
         window = setup.subarray == WINDOW
@@ -198,6 +206,7 @@ def _dark(path: Path, setup: Setup, truth: Truth) -> Path:
         READPATT=readpatt, NOUTPUTS=setup.outputs,
         NINTS=nints, NGROUPS=ngroups, NFRAMES=nframes, GROUPGAP=groupgap, TFRAME=setup.tframe,
         TGROUP=setup.tframe * (nframes + groupgap),
+        **(setup.striped.joined_keywords() if setup.striped else {}),
     )  # fmt: skip
     rate = np.zeros(setup.shape, np.float32)
     strength = setup.figures.pixels.coupling if setup.has("coupling") else 0.0
@@ -211,10 +220,11 @@ def _dark(path: Path, setup: Setup, truth: Truth) -> Path:
                 dark = rate * np.float32(times.mean())
                 rise = np.mean([settling.dark(integration, time) for time in times])
                 dark[setup.live] += np.float32(rise)
-                yield dark
+                yield setup.striped.joined(dark) if setup.striped else dark
 
-    flags = flags_of(truth.mask, ("HOT", "WARM", "UNRELIABLE_DARK"))
-    shape: tuple[int, ...] = (ngroups, *setup.shape)
+    mask = setup.striped.joined(truth.mask) if setup.striped else truth.mask
+    flags = flags_of(mask, ("HOT", "WARM", "UNRELIABLE_DARK"))
+    shape: tuple[int, ...] = (ngroups, *mask.shape)
     if setup.figures.settling is not None:
         shape = (nints, *shape)
         flags[0] = fitsfile.image_hdu("DQ", np.repeat(flags[0].data[None, None], nints, axis=0))

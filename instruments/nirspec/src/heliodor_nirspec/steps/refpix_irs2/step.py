@@ -114,7 +114,8 @@ class Irs2RefPix(RefPix):
         """Subtract means if asked for, and overwrite bad reference pixels."""
         for image, keep_zeros in self._images(ramp, piece):
             if self.params.irs2_mean_subtraction:
-                self._correct(image, self._precision(first=True), keep_zeros=keep_zeros)
+                precision = self._precision(first=True)
+                self._correct(image, self.means, precision, keep_zeros=keep_zeros)
             for one in self.patches:
                 one.apply(image)
 

@@ -18,5 +18,6 @@ SPEC = StepSpec(
     phases=(Phase("reject", looks="ramp", writes=("groupdq",)),),
     refs=(RefNeed("mask"),),
     sets_bits=MASK_BITS,
+    stripes=True,
     prepare_reads=(),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from astropy.io import fits
 from heliodor.bits import DO_NOT_USE
-from heliodor.data import Ramp
+from heliodor.data import Ramp, of_integration
 from heliodor.errors import UsageError
 from heliodor.step import Piece, References, Step
 
@@ -27,7 +27,8 @@ class DQInit(Step[DQInitParams]):
 
     def reject(self, ramp: Ramp, piece: Piece) -> None:
         """Flag every group in the rows of one integration."""
-        ramp.groupdq[piece.integration, :, piece.rows] |= self.rejected[piece.rows]
+        rejected = of_integration(self.rejected, piece.integration)
+        ramp.groupdq[piece.integration, :, piece.rows] |= rejected[piece.rows]
 
 
 def read_user_dq(path: str, shape: tuple[int, ...]) -> np.ndarray:

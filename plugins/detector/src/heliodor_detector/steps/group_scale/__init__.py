@@ -9,5 +9,6 @@ SPEC = StepSpec(
     params="heliodor_detector.steps.group_scale.params:GroupScaleParams",
     status="S_GRPSCL",
     phases=(Phase("rescale", looks="ramp", writes=("data",)),),
+    stripes=True,
     prepare_reads=(),
 )

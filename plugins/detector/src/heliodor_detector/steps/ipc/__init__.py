@@ -10,5 +10,6 @@ SPEC = StepSpec(
     status="S_IPC",
     phases=(Phase("convolve", looks="frame", writes=("data",)),),
     refs=(RefNeed("ipc", keys=("DETECTOR",), optional=True),),
+    stripes=True,
     prepare_reads=(),
 )

@@ -32,6 +32,8 @@ class Ipc(Step[IpcParams]):
         """Read the kernel and find the reference pixels, which take no part."""
         if "ipc" not in refs:
             return Skipped("there is no ipc reference file for this exposure")
+        if ramp.stripes is not None:
+            return Skipped("lines of stripes have other neighbours on the detector")
         ny, nx = ramp.data.shape[-2:]
         if max(ny, nx) > 2048:
             raise NotYetError("ipc for IRS2 comes with the package heliodor-nirspec")

@@ -21,7 +21,10 @@ class Linearity(Step[LinearityParams]):
         reference = refs["linearity"]
         self.coeffs = reference.cube("COEFFS")
         self.nframes = int(ramp.keywords.get("NFRAMES") or 1)
-        by_frame = self.nframes > 1 and ramp.shape[1] > 1 and reference.has("INV_COEFFS")
+        # repeats of a stripe are groups of their own: frames of one no longer follow each other
+        by_frame = self.nframes > 1 and ramp.shape[1] > 1 and ramp.read_times is None
+        by_frame = by_frame and (ramp.stripes is None or self.params.frames_of_stripes)
+        by_frame = by_frame and reference.has("INV_COEFFS")
         self.inverse = reference.cube("INV_COEFFS") if by_frame else None
         flags = reference.dq()
         ramp.pixeldq |= flags

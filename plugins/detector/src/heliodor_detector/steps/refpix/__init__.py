@@ -1,6 +1,6 @@
 """Remove bias drifts with the reference pixels."""
 
-from heliodor.declare import Match, Phase, StepSpec
+from heliodor.declare import Match, Phase, RefNeed, StepSpec
 
 SPEC = StepSpec(
     name="refpix",
@@ -11,5 +11,17 @@ SPEC = StepSpec(
     # the near-infrared detectors; others have their reference pixels elsewhere
     applies=Match({"INSTRUME": ("FGS", "NIRCAM", "NIRISS", "NIRSPEC")}),
     phases=(Phase("correct", looks="frame", writes=("data", "zeroframe")),),
+    refs=(
+        # Fourier coefficients of all detectors of an instrument
+        RefNeed(
+            "sirskernel",
+            keys=(),
+            optional=True,
+            when=Match({"INSTRUME": ("NIRCAM", "NIRISS", "NIRSPEC"), "SUBARRAY": ("FULL",)}),
+            options=("refpix_algorithm=sirs",),
+            planes=0,
+            header="R_SIRSKL",
+        ),
+    ),
     prepare_reads=("pixeldq",),
 )

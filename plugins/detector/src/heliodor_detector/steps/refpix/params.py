@@ -36,12 +36,14 @@ class RefPixParams(Params):
         "median", "How side reference pixels of full frames are smoothed (near infrared)."
     )
     sigreject: float = parameter(
-        4.0, "Limit beyond which side reference pixels are left out (sirs).", unit="sigma"
+        4.0, "Limit beyond which side reference pixels are left out (sirs).", unit="sigma", gt=0
     )
     gaussmooth: float = parameter(
-        1.0, "Width of the Gaussian low-pass filter on the kernel (sirs).", unit="pixels"
+        1.0, "Width of the Gaussian low-pass filter on the kernel (sirs).", unit="rows", gt=0
     )
-    halfwidth: int = parameter(30, "Half width of the convolution kernel (sirs).", unit="pixels")
+    halfwidth: int = parameter(
+        30, "Half width of the convolution kernel (sirs).", unit="rows", ge=0
+    )
     siglimit: float = parameter(
         3.0,
         "Limit beyond which reference pixels are clipped from a mean.",

@@ -9,7 +9,16 @@ from heliodor.step import Piece, References, Skipped, Step
 
 from heliodor_detector.steps.refpix.kernel import clipped_means, running_medians, subtract
 from heliodor_detector.steps.refpix.params import RefPixParams
-from heliodor_detector.steps.refpix.readout import DETECTOR, MeanPixels, Readout, SidePixels
+from heliodor_detector.steps.refpix.readout import (
+    BORDER,
+    DETECTOR,
+    MeanPixels,
+    Readout,
+    SidePixels,
+)
+from heliodor_detector.steps.refpix.sirs import SirsKernels, subtract_drifts
+
+Precision = type[np.floating]
 
 
 class RefPix(Step[RefPixParams]):
@@ -38,6 +47,7 @@ class RefPix(Step[RefPixParams]):
         self.sides: list[SidePixels] = []
         if amplifiers and self.params.use_side_ref_pixels:
             self.sides = SidePixels.both(readout, flags)
+        self.kernels = self._kernels(ramp, readout, refs) if self.sides else None
         if not self.means.any() and not self.sides:
             return Skipped("no amplifier and no side has good reference pixels")
         self.readout = readout
@@ -46,44 +56,69 @@ class RefPix(Step[RefPixParams]):
         self.order = np.argsort(readout.rows)
         return None
 
+    def _kernels(self, ramp: Ramp, readout: Readout, refs: References) -> SirsKernels | None:
+        """Make the kernels of SIRS; without them running medians are taken."""
+        params = self.params
+        if params.refpix_algorithm != "sirs" or not readout.is_full():
+            return None
+        kernels, detector = None, str(ramp.keywords.get("DETECTOR"))
+        if "sirskernel" in refs:
+            file = refs["sirskernel"]
+            kernels = SirsKernels.read(file, detector, params.halfwidth, params.gaussmooth)
+        if kernels is None:
+            self.log.warning("there is no sirskernel for %s: running medians are taken", detector)
+        return kernels
+
     def reference_flags(self, ramp: Ramp) -> np.ndarray:
         """Give PIXELDQ as it tells the reference pixels; what is not written is an error."""
-        subarray = str(ramp.keywords.get("SUBARRAY", ""))
         if max(ramp.shape[-2:]) > DETECTOR:
             raise NotYetError("refpix for IRS2 comes with the package heliodor-nirspec")
-        if ramp.keywords.get("MSTR_RD1") is not None:
-            raise NotYetError(
-                "refpix does not handle several stripes in one subarray (MSTR_RD1) yet"
-            )
-        if self.params.refpix_algorithm == "sirs" and "FULL" in subarray:
-            raise NotYetError("refpix does not have refpix_algorithm 'sirs' yet")
         return ramp.pixeldq
 
     def correct(self, ramp: Ramp, piece: Piece) -> None:
         """Correct one group, and the first frame along with the first group."""
         image = ramp.data[piece.integration, piece.group]
         first = piece.integration == 0 and piece.group == 0
-        self._correct(image, self._precision(first), keep_zeros=False)
+        self._correct(image, self.means, self._precision(first), keep_zeros=False)
         if ramp.zeroframe is not None and piece.group == 0:
             image = ramp.zeroframe[piece.integration]
-            self._correct(image, self._precision(False), keep_zeros=True)
+            self._correct(image, self.means, self._precision(False), keep_zeros=True)
 
-    def _precision(self, first: bool) -> type[np.floating]:
+    def _precision(self, first: bool) -> Precision:
         double = self.params.precision == "double" or (self.becomes_double and not first)
         return np.float64 if double else np.float32
 
     def _correct(
-        self, image: np.ndarray, precision: type[np.floating], *, keep_zeros: bool
+        self, image: np.ndarray, pixels: MeanPixels, precision: Precision, *, keep_zeros: bool
     ) -> None:
-        of_column = amplifier_signals(self._means(image, precision))[self.means.kinds]
+        of_column = amplifier_signals(self._means(image, pixels, precision))[pixels.kinds]
         of_row = np.zeros(self.readout.rows.size)
         if self.sides:
             if precision is np.float32:
                 self._subtract(image, of_row, of_column, keep_zeros)  # rounds in between
                 of_column[:] = 0
+            if self.kernels is not None:
+                self._subtract_sirs(image, of_column, keep_zeros)
+                return
             signal = self._side_signal(image, of_column, precision)
             of_row[self.order] = self.params.side_gain * signal
         self._subtract(image, of_row, of_column, keep_zeros)
+
+    def _subtract_sirs(self, image: np.ndarray, of_column: np.ndarray, keep_zeros: bool) -> None:
+        """Find and subtract the drifts of rows, and the signals of columns."""
+        assert self.kernels is not None
+        # in the order of read-out, a whole detector is turned over at most
+        rows, columns = (
+            slice(None, None, -1 if line[0] else 1)
+            for line in (self.readout.rows, self.readout.columns)
+        )
+        turned = self.readout.by_rows(image)[rows, columns]
+        of_column = of_column[columns]
+        sides = (
+            turned[:, side] - of_column[side] for side in (slice(BORDER), slice(-BORDER, None))
+        )
+        drifts = self.kernels.drifts(*sides, self.params.sigreject)
+        subtract_drifts(turned, drifts, of_column, keep_zeros=keep_zeros)
 
     def _subtract(
         self, image: np.ndarray, of_row: np.ndarray, of_column: np.ndarray, keep_zeros: bool
@@ -93,19 +128,19 @@ class RefPix(Step[RefPixParams]):
         else:  # columns of the read-out are rows of the image
             subtract(image, of_column, of_row, True, keep_zeros)
 
-    def _means(self, image: np.ndarray, precision: type[np.floating]) -> np.ndarray:
+    def _means(self, image: np.ndarray, pixels: MeanPixels, precision: Precision) -> np.ndarray:
         """Average each set of reference pixels."""
-        means = np.empty(self.means.shape, precision)
-        pixels, limit = image.reshape(-1), self.params.siglimit
+        means = np.empty(pixels.shape, precision)
+        flat, limit = image.reshape(-1), self.params.siglimit
         if precision is np.float32:
-            for each, indices in enumerate(self.means.sets()):
-                means.reshape(-1)[each] = single_mean(pixels[indices], limit)
+            for each, indices in enumerate(pixels.sets()):
+                means.reshape(-1)[each] = single_mean(flat[indices], limit)
         else:
-            clipped_means(pixels, self.means.pixels, self.means.bounds, limit, means.reshape(-1))
+            clipped_means(flat, pixels.pixels, pixels.bounds, limit, means.reshape(-1))
         return means
 
     def _side_signal(
-        self, image: np.ndarray, of_column: np.ndarray, precision: type[np.floating]
+        self, image: np.ndarray, of_column: np.ndarray, precision: Precision
     ) -> np.ndarray:
         """Smooth the pixels of both sides; the signal of each row, in the order of read-out."""
         medians = np.empty((2, self.order.size))

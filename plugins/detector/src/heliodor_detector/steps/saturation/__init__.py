@@ -22,5 +22,6 @@ SPEC = StepSpec(
     ),
     refs=(RefNeed("saturation", planes=3), RefNeed("superbias", optional=True)),
     sets_bits=("SATURATED", "AD_FLOOR", "DO_NOT_USE", "NO_SAT_CHECK"),
+    stripes=True,
     prepare_reads=(),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from heliodor.bits import NO_SAT_CHECK
-from heliodor.data import Ramp
+from heliodor.data import Ramp, of_integration
 from heliodor.step import Piece, References, Step
 
 from heliodor_detector.steps.saturation.kernel import (
@@ -48,15 +48,16 @@ class Saturation(Step[SaturationParams]):
 
     def find(self, ramp: Ramp, piece: Piece) -> None:
         """Note since when each pixel is saturated; flag the converter's floor."""
-        find_saturation(ramp.data, ramp.groupdq, self.threshold, self.notes.first, *_rows(piece))
+        threshold = of_integration(self.threshold, piece.integration)
+        find_saturation(ramp.data, ramp.groupdq, threshold, self.notes.first, *_rows(piece))
 
     def flag(self, ramp: Ramp, piece: Piece) -> None:
         """Flag saturated pixels and neighbours, to the end of the ramp."""
         flag_saturation(
             ramp.data,
             ramp.groupdq,
-            self.threshold,
-            self.unchecked,
+            of_integration(self.threshold, piece.integration),
+            of_integration(self.unchecked, piece.integration),
             self.notes.first,
             self.notes.hidden,
             self.dilution,
@@ -69,8 +70,8 @@ class Saturation(Step[SaturationParams]):
         flag_hidden_saturation(
             ramp.data,
             ramp.groupdq,
-            self.threshold,
-            self.bias,
+            of_integration(self.threshold, piece.integration),
+            of_integration(self.bias, piece.integration),
             self.notes.hidden,
             self.nframes,
             self.params.n_pix_grow_sat,
@@ -81,7 +82,9 @@ class Saturation(Step[SaturationParams]):
         """Set first frames to zero where they are flagged: they have no flags of their own."""
         assert ramp.zeroframe is not None
         frame = ramp.zeroframe[piece.integration]
-        frame[saturated(frame, self.threshold, self.unchecked, self.params.n_pix_grow_sat)] = 0.0
+        threshold = of_integration(self.threshold, piece.integration)
+        unchecked = of_integration(self.unchecked, piece.integration)
+        frame[saturated(frame, threshold, unchecked, self.params.n_pix_grow_sat)] = 0.0
 
 
 def saturated(

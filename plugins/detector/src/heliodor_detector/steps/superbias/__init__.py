@@ -11,5 +11,6 @@ SPEC = StepSpec(
     phases=(Phase("subtract", looks="ramp", writes=("data", "zeroframe")),),
     refs=(RefNeed("superbias", keys=("DETECTOR", "READPATT", "SUBARRAY"), planes=2),),
     sets_bits=("UNRELIABLE_BIAS",),
+    stripes=True,
     prepare_reads=(),
 )

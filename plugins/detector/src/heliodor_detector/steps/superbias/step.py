@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from heliodor.data import Ramp
+from heliodor.data import Ramp, of_integration
 from heliodor.step import Piece, References, Step
 
 from heliodor_detector.steps.superbias.kernel import subtract_bias, subtract_bias_zeroframe
@@ -26,6 +26,7 @@ class SuperBias(Step[SuperBiasParams]):
     def subtract(self, ramp: Ramp, piece: Piece) -> None:
         """Subtract from the rows of one integration."""
         rows = (piece.integration, piece.row_start, piece.row_stop)
-        subtract_bias(ramp.data, self.bias, *rows)
+        bias = of_integration(self.bias, piece.integration)
+        subtract_bias(ramp.data, bias, *rows)
         if ramp.zeroframe is not None:
-            subtract_bias_zeroframe(ramp.zeroframe, self.bias, *rows)
+            subtract_bias_zeroframe(ramp.zeroframe, bias, *rows)
