@@ -10,6 +10,7 @@ from typing import Any
 from astropy.io import fits
 from heliodor import api
 from heliodor.planning import Plan
+from heliodor.plugins import registry
 from heliodor.references.selectors import Found
 
 Parameters = Mapping[str, Any]
@@ -22,6 +23,17 @@ OPERATIONS: Parameters = {
 """Like the observatory's own, but for snowballs."""
 
 
+PIPELINES = {
+    "calwebb_detector1": "Detector1Pipeline",
+    "calwebb_dark": "DarkPipeline",
+    "calwebb_guider": "GuiderPipeline",
+}
+"""The incumbent's classes."""
+
+OPTIONS: Mapping[str, Parameters] = {"DarkPipeline": {"suffix": "dark"}}
+"""What the observatory's parameter references set in the classes themselves."""
+
+
 @dataclass(frozen=True)
 class Case:
     """An exposure to be simulated, and the parameters it is calibrated with.
@@ -32,12 +44,14 @@ class Case:
     mode : of the simulator
     exposure : its arguments: ``size``, ``subarray``, ``ngroups``, ``nints``, ``readpatt`` ...
     parameters : by ``step.parameter``; the two pipelines call them the same
+    keywords : of its header that are changed afterwards
     """
 
     name: str
     mode: str
     exposure: Mapping[str, Any] = field(default_factory=dict)
     parameters: Parameters = field(default_factory=dict)
+    keywords: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _window(ngroups: int, nints: int = 1, **more: Any) -> dict[str, Any]:
@@ -46,6 +60,7 @@ def _window(ngroups: int, nints: int = 1, **more: Any) -> dict[str, Any]:
 
 _FULL = {"ngroups": 2}
 _TWO = _window(10, 2)
+_DARK = _window(10, 2, without=("sources", "sky"))
 _BRIGHT = {"subarray": "SUB160", "ngroups": 6, "nints": 3}
 
 PARITY = (
@@ -91,6 +106,10 @@ PARITY = (
     Case("NIRISS, averaged frames", "niriss-imaging", _window(5, 2, readpatt="NIS")),
     Case("NIRISS subarray", "niriss-imaging", {"subarray": "SUB128", "ngroups": 8, "nints": 2},
          OPERATIONS),
+    Case("dark", "nircam-imaging", _DARK, keywords={"EXP_TYPE": "NRC_DARK"}),
+    Case("dark, averaged frames", "nircam-imaging", {**_DARK, "readpatt": "SHALLOW4"},
+         keywords={"EXP_TYPE": "NRC_DARK"}),
+    Case("NIRISS dark", "niriss-imaging", _DARK, keywords={"EXP_TYPE": "NIS_DARK"}),
 )  # fmt: skip
 
 
@@ -106,11 +125,20 @@ def simulated(case: Case, folder: Path) -> Input:
     """Make the exposure of a case, unless it is there already."""
     from heliodor_simulate import simulate
 
-    arguments = "_".join(f"{name}-{value}" for name, value in sorted(case.exposure.items()))
+    made = {**case.exposure, **case.keywords}
+    arguments = "_".join(f"{name}-{_text(made[name])}" for name in sorted(made))
     place = folder / f"{case.mode}_{arguments}"
     if not list(place.glob("*_uncal.fits")):
-        simulate(api.modes()[case.mode], place, references=place / "references", **case.exposure)
+        done = simulate(
+            api.modes()[case.mode], place, references=place / "references", **case.exposure
+        )
+        with fits.open(done.exposure, mode="update") as hdus:
+            hdus[0].header.update(case.keywords)
     return Input(next(place.glob("*_uncal.fits")), place / "references")
+
+
+def _text(value: Any) -> str:
+    return "-".join(value) if isinstance(value, tuple) else str(value)
 
 
 def found(inputs: Path, references: Path) -> Iterator[tuple[str, Input, Parameters]]:
@@ -120,7 +148,8 @@ def found(inputs: Path, references: Path) -> Iterator[tuple[str, Input, Paramete
         name = " ".join(str(keywords[key]) for key in ("DETECTOR", "SUBARRAY", "READPATT"))
         name += f" {keywords['NGROUPS']}x{keywords['NINTS']}"
         yield f"{name}, defaults", Input(exposure, references), {}
-        yield f"{name}, operations", Input(exposure, references), OPERATIONS
+        if registry().recognise(keywords).pipelines[1] == "calwebb_detector1":
+            yield f"{name}, operations", Input(exposure, references), OPERATIONS
 
 
 def job(
@@ -128,8 +157,10 @@ def job(
 ) -> dict[str, Any]:
     """Give incumbent.py the same exposure with the same references."""
     answers = {name: answer for step in plan.steps for name, answer in step.references.items()}
+    pipeline = PIPELINES[plan.pipeline.document.name]
     return {
-        "pipeline": "Detector1Pipeline",
+        "pipeline": pipeline,
+        "options": dict(OPTIONS.get(pipeline, {})),
         "input": str(plan.exposure.path),
         "out": str(out),
         "references": {

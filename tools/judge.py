@@ -26,8 +26,11 @@ _IN_DN = ("SCI", "ZEROFRAME", "PEDESTAL")
 _THEIRS = ("DATE", "CRDS_CTX", "CRDS_VER", "", "COMMENT", "HISTORY")
 """Keywords that depend on when and with what a product was made."""
 
-_KEPT = {"S_REFPIX": ("SKIPPED", "COMPLETE")}
+_KEPT = {"S_REFPIX": ("SKIPPED", "COMPLETE"), "FILETYPE": (None, "raw")}
 """Values that differ on purpose, ours and theirs; the page on parity says why."""
+
+_UNUSED = (None, "N/A")
+"""References of steps that are not run: we do not look for them."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,9 @@ def keywords(ours: Path, theirs: Path) -> list[str]:
             value = right[name]
             # references are recorded with their folder when they are given by name
             wanted = Path(value).name if name.startswith("R_") else value
-            if left.get(name) != wanted and _KEPT.get(name) != (left.get(name), wanted):
+            both = left.get(name), wanted
+            if name.startswith("R_") and both == _UNUSED:
+                continue
+            if both[0] != both[1] and _KEPT.get(name) != both:
                 names.append(name)
     return sorted(names)
