@@ -196,6 +196,7 @@ def test_pipelines(cli):
         ("calwebb_detector1", "heliodor-miri"),
         ("calwebb_dark", "heliodor-detector"),
         ("calwebb_dark", "heliodor-miri"),
+        ("calwebb_guider", "heliodor-fgs"),
     }
     assert "calwebb_detector1" in cli("pipelines").out
     (one,) = json.loads(cli(*SHARED, "--json").out)

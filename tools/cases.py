@@ -145,7 +145,8 @@ def found(inputs: Path, references: Path) -> Iterator[tuple[str, Input, Paramete
     """Go through the exposures of a folder, each with defaults and with those of operations."""
     for exposure in sorted(inputs.glob("*_uncal.fits")):
         keywords = fits.getheader(exposure)
-        name = " ".join(str(keywords[key]) for key in ("DETECTOR", "SUBARRAY", "READPATT"))
+        named = ("EXP_TYPE", "DETECTOR", "SUBARRAY", "READPATT")
+        name = " ".join(str(keywords[key]) for key in named if key in keywords)
         name += f" {keywords['NGROUPS']}x{keywords['NINTS']}"
         yield f"{name}, defaults", Input(exposure, references), {}
         if registry().recognise(keywords).pipelines[1] == "calwebb_detector1":

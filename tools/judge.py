@@ -122,10 +122,10 @@ def keywords(ours: Path, theirs: Path) -> list[str]:
         for name in set(right) - set(_THEIRS):
             value = right[name]
             # references are recorded with their folder when they are given by name
-            wanted = Path(value).name if name.startswith("R_") else value
-            both = left.get(name), wanted
-            if name.startswith("R_") and both == _UNUSED:
-                continue
-            if both[0] != both[1] and _KEPT.get(name) != both:
+            if name.startswith("R_") and value != "N/A":
+                value = Path(value).name
+            both = left.get(name), value
+            allowed = _UNUSED if name.startswith("R_") else _KEPT.get(name)
+            if both[0] != both[1] and both != allowed:
                 names.append(name)
     return sorted(names)

@@ -58,6 +58,10 @@ class Keywords(MutableMapping[str, Any]):
         return new
 
 
+RAMP_MODEL = "RampModel"
+"""The `stdatamodels.jwst.datamodels` class of ramps that slopes are fitted to."""
+
+
 @dataclass
 class Ramp:
     """An exposure before its slopes are fitted.
@@ -71,6 +75,8 @@ class Ramp:
     extra : further planes by extension name (``AVDRKCUR``), C-contiguous
     keywords : of the input; what steps set is carried into the products
     source : where everything else of the input (tables, unknown extensions) is found, or None
+    model : the `stdatamodels.jwst.datamodels` class that it is written as; one without flags of
+        groups has PIXELDQ as its DQ
     """
 
     data: np.ndarray
@@ -80,6 +86,7 @@ class Ramp:
     zeroframe: np.ndarray | None = None
     extra: dict[str, np.ndarray] = field(default_factory=dict)
     source: Any = None
+    model: str = RAMP_MODEL
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

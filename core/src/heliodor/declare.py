@@ -105,6 +105,7 @@ class RefNeed:
     optional : a missing file is no error; the step sees None
     when : exposures it is needed for
     options : parameters of the step that ask for it, one is enough; none: it always is
+    unless : parameter of the step that takes its place when it is given
     planes : two-dimensional planes held in memory while the step runs (for the plan)
     header : keyword that records the file in products; made from the type unless given
     """
@@ -114,12 +115,15 @@ class RefNeed:
     optional: bool = False
     when: Match = ANY
     options: tuple[str, ...] = ()
+    unless: str = ""
     planes: int = 1
     header: str = ""
 
     def asked(self, keywords: Keywords, params: Any) -> bool:
         """Whether an exposure with these `keywords` needs it, given the step's parameters."""
         wanted = not self.options or any(getattr(params, name) for name in self.options)
+        if self.unless and getattr(params, self.unless) is not None:
+            return False
         return wanted and self.when.accepts(keywords)
 
     @property
@@ -190,11 +194,13 @@ class Layout:
     full : (nx, ny) of the whole detector
     outputs : amplifiers read in parallel in full frame
     planes : extensions of the raw file beside SCI that take part (``ZEROFRAME``)
+    ramp : the `stdatamodels.jwst.datamodels` class of its ramps
     """
 
     full: tuple[int, int] = (2048, 2048)
     outputs: int = 4
     planes: tuple[str, ...] = ()
+    ramp: str = "RampModel"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,15 +19,18 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
-from heliodor.data import Keywords, Product, Ramp
+from heliodor.data import RAMP_MODEL, Keywords, Product, Ramp
 from heliodor.errors import ExposureError, NotYetError
 from heliodor.fitsarrays import StoredArray, read_image
 from heliodor.products.names import split_suffix
 
 log = logging.getLogger(__name__)
 
-NEEDED = ("INSTRUME", "DETECTOR", "EXP_TYPE", "READPATT", "NINTS", "NGROUPS", "NFRAMES", "TGROUP")
-"""Keywords without which a ramp cannot be calibrated."""
+NEEDED = ("INSTRUME", "DETECTOR", "EXP_TYPE", "TGROUP")
+"""Keywords without which no raw data can be calibrated."""
+
+NEEDED_OF_RAMPS = ("READPATT", "NINTS", "NGROUPS", "NFRAMES")
+"""And those without which no slopes can be fitted."""
 
 RAMP_LEVELS = ("uncal", "ramp")
 
@@ -36,6 +39,7 @@ _LEVELS = {
     "RampModel": "ramp",
     "SuperstripeRampModel": "ramp",
     "GuiderRawModel": "uncal",
+    "GuiderCalModel": "cal",
 }
 
 
@@ -125,13 +129,14 @@ def look(path: str | Path, stage: int | None = None) -> Exposure:
     return exposure
 
 
-def read_ramp(exposure: Exposure, threads: int = 1) -> Ramp:
+def read_ramp(exposure: Exposure, threads: int = 1, model: str = RAMP_MODEL) -> Ramp:
     """Read an exposure's ramp, every array once and straight into its final form.
 
     Parameters
     ----------
     exposure : of level ``uncal`` or ``ramp``
     threads : how many decode at once
+    model : the `stdatamodels.jwst.datamodels` class of its mode's ramps
 
     Returns
     -------
@@ -143,12 +148,12 @@ def read_ramp(exposure: Exposure, threads: int = 1) -> Ramp:
     heliodor.errors.ExposureError
         It is not a ramp, or the file cannot be read.
     """
-    check_ramp(exposure)
-    if exposure.keywords.get("SSTR_NST") or exposure.keywords.get("DATAMODL") in (
-        "SuperstripeRampModel",
-        "GuiderRawModel",
+    check_ramp(exposure, model)
+    if (
+        exposure.keywords.get("SSTR_NST")
+        or exposure.keywords.get("DATAMODL") == "SuperstripeRampModel"
     ):
-        raise NotYetError(f"{exposure.path}: superstripe and guider ramps are not calibrated yet.")
+        raise NotYetError(f"{exposure.path}: superstripe ramps are not calibrated yet.")
     nints, _, ny, nx = exposure.shape
     path = exposure.path
 
@@ -168,7 +173,8 @@ def read_ramp(exposure: Exposure, threads: int = 1) -> Ramp:
 
             data = plane("SCI", exposure.shape, np.float32)
             groupdq = plane("GROUPDQ", exposure.shape, np.uint8)
-            pixeldq = plane("PIXELDQ", (ny, nx), np.uint32)
+            flags = "PIXELDQ" if model == RAMP_MODEL else "DQ"
+            pixeldq = plane(flags, (ny, nx), np.uint32)
             average_dark = plane("AVDRKCUR", (ny, nx), np.float32)
             # without the keyword the steps leave this plane alone: it stays in the file
             zeroframe = None
@@ -185,6 +191,7 @@ def read_ramp(exposure: Exposure, threads: int = 1) -> Ramp:
         zeroframe=zeroframe,
         extra={} if average_dark is None else {"AVDRKCUR": average_dark},
         source=exposure,
+        model=model,
     )
 
 
@@ -193,7 +200,7 @@ def read_ramp_from_model(model: Any) -> Ramp:
 
     Parameters
     ----------
-    model : a ``RampModel`` or ``Level1bModel``
+    model : a ``RampModel``, ``Level1bModel`` or ``GuiderRawModel``
 
     Returns
     -------
@@ -217,7 +224,9 @@ def read_ramp_from_model(model: Any) -> Ramp:
         return None if array is None else np.array(array, dtype, order="C")
 
     groupdq = plane("groupdq", np.uint8)
-    pixeldq = plane("pixeldq", np.uint32)
+    kind = type(model).__name__
+    kind = kind if kind == "GuiderRawModel" else RAMP_MODEL
+    pixeldq = plane("pixeldq" if kind == RAMP_MODEL else "dq", np.uint32)
     average_dark = plane("average_dark_current", np.float32)
     return Ramp(
         data=np.array(model.data, np.float32, order="C"),
@@ -227,6 +236,7 @@ def read_ramp_from_model(model: Any) -> Ramp:
         zeroframe=plane("zeroframe", np.float32) if keywords.get("ZEROFRAM") is True else None,
         extra={} if average_dark is None else {"AVDRKCUR": average_dark},
         source=source,
+        model=kind,
     )
 
 
@@ -362,8 +372,13 @@ def _level(primary: Mapping[str, Any], science: Mapping[str, Any], shape: tuple[
     return {2: name, 3: f"{name}ints"}.get(len(shape), "other")
 
 
-def check_ramp(exposure: Exposure) -> None:
+def check_ramp(exposure: Exposure, model: str = RAMP_MODEL) -> None:
     """Make sure that an exposure is a ramp with the keywords that stage 1 needs.
+
+    Parameters
+    ----------
+    exposure : known by its headers
+    model : the `stdatamodels.jwst.datamodels` class of its mode's ramps
 
     Raises
     ------
@@ -380,10 +395,12 @@ def check_ramp(exposure: Exposure) -> None:
         raise ExposureError(
             f"{path}: SCI has shape {exposure.shape}; a ramp has (nints, ngroups, ny, nx)."
         )
-    missing = [name for name in NEEDED if keywords.get(name) is None]
+    sloped = model == RAMP_MODEL
+    needed = (*NEEDED, *NEEDED_OF_RAMPS) if sloped else NEEDED
+    missing = [name for name in needed if keywords.get(name) is None]
     if missing:
         raise ExposureError(f"{path}: lacks the keyword(s) {', '.join(missing)}.")
-    if keywords["NGROUPS"] != exposure.shape[1]:
+    if sloped and keywords["NGROUPS"] != exposure.shape[1]:
         raise ExposureError(
             f"{path}: NGROUPS = {keywords['NGROUPS']}, but SCI holds {exposure.shape[1]} groups."
         )

@@ -155,7 +155,8 @@ class _Run:
                 check_folder(self.plan.request.out)
                 _refuse_own_input(self.plan)
             self.observer.reading(self.plan)
-            ramp = exposures.read_ramp(self.plan.exposure, self.plan.request.threads)
+            threads, model = self.plan.request.threads, self.plan.mode.layout.ramp
+            ramp = exposures.read_ramp(self.plan.exposure, threads, model)
             self.flags = FlagCounter(ramp)
             self.ports["main"] = ramp
             del ramp

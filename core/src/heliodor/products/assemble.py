@@ -23,7 +23,7 @@ from astropy.io import fits
 from astropy.io.fits.card import Undefined
 from astropy.utils.exceptions import AstropyWarning
 
-from heliodor.data import Keywords, Product, Ramp
+from heliodor.data import RAMP_MODEL, Keywords, Product, Ramp
 from heliodor.errors import OutputError, did_you_mean
 from heliodor.fitsarrays import StoredArray
 from heliodor.products.layout import Key, Layout, layout
@@ -35,8 +35,6 @@ log = logging.getLogger(__name__)
 
 PARITY_VERSION = "3.0.0"
 """The `jwst` version whose results ours equal; other tools branch on CAL_VER."""
-
-RAMP_MODEL = "RampModel"
 
 _STRUCTURE = re.compile(
     "(|SIMPLE|XTENSION|BITPIX|NAXIS[0-9]*|EXTEND|PCOUNT|GCOUNT|GROUPS|BSCALE|BZERO|BLANK|DATAMIN"
@@ -186,13 +184,13 @@ def _from_product(product: Product, hdus: fits.HDUList | None) -> _Made:
 
 
 def _from_ramp(ramp: Ramp, hdus: fits.HDUList | None) -> _Made:
-    made = _Made(layout(RAMP_MODEL), str(ramp.keywords.get("FILENAME", "exposure")))
-    planes: dict[str, Any] = {
-        "SCI": ramp.data,
-        "PIXELDQ": ramp.pixeldq,
-        "GROUPDQ": ramp.groupdq,
-        **ramp.extra,
-    }
+    made = _Made(layout(ramp.model), str(ramp.keywords.get("FILENAME", "exposure")))
+    planes: dict[str, Any] = {"SCI": ramp.data}
+    if "GROUPDQ" in made.layout.planes:
+        planes |= {"PIXELDQ": ramp.pixeldq, "GROUPDQ": ramp.groupdq}
+    else:
+        planes["DQ"] = ramp.pixeldq
+    planes |= ramp.extra
     if ramp.zeroframe is not None:
         planes["ZEROFRAME"] = ramp.zeroframe
     # reference output, and a zero frame that no step has touched, stay as they are

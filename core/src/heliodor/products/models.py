@@ -11,11 +11,11 @@ from astropy.io import fits
 from astropy.io.fits.card import Undefined
 
 from heliodor.data import Product, Ramp
-from heliodor.products.assemble import RAMP_MODEL, Extension, Provenance, opened_extensions
+from heliodor.products.assemble import Extension, Provenance, opened_extensions
 from heliodor.products.names import product_name
 from heliodor.products.stream import Encoded
 
-RAMP_PLANES = {"data", "groupdq", "pixeldq", "zeroframe", "average_dark_current"}
+RAMP_PLANES = {"data", "groupdq", "pixeldq", "dq", "zeroframe", "average_dark_current"}
 """Attributes of a model that a `Ramp` holds as arrays."""
 
 
@@ -39,7 +39,7 @@ def build(data: Product | Ramp, provenance: Provenance | None, name: str) -> Any
     """Make a model that shares the arrays of `data`; see `heliodor.products.to_model`."""
     from stdatamodels.jwst import datamodels
 
-    kind = RAMP_MODEL if isinstance(data, Ramp) else data.model
+    kind = data.model
     suffix = "ramp" if isinstance(data, Ramp) else data.kind
     name = name or product_name(str(data.keywords.get("FILENAME", "exposure.fits")), suffix)
     with opened_extensions(data, name, provenance) as extensions:
