@@ -45,6 +45,7 @@ class Case:
     exposure : its arguments: ``size``, ``subarray``, ``ngroups``, ``nints``, ``readpatt`` ...
     parameters : by ``step.parameter``; the two pipelines call them the same
     keywords : of its header that are changed afterwards
+    segment : which one it is, of how many, if it is cut into segments
     """
 
     name: str
@@ -52,6 +53,7 @@ class Case:
     exposure: Mapping[str, Any] = field(default_factory=dict)
     parameters: Parameters = field(default_factory=dict)
     keywords: Mapping[str, Any] = field(default_factory=dict)
+    segment: tuple[int, int] | None = None
 
 
 def _window(ngroups: int, nints: int = 1, **more: Any) -> dict[str, Any]:
@@ -61,6 +63,7 @@ def _window(ngroups: int, nints: int = 1, **more: Any) -> dict[str, Any]:
 _FULL = {"ngroups": 2}
 _TWO = _window(10, 2)
 _DARK = _window(10, 2, without=("sources", "sky"))
+_SEGMENTED = _window(8, 5, readpatt="BRIGHT2")
 _BRIGHT = {"subarray": "SUB160", "ngroups": 6, "nints": 3}
 
 PARITY = (
@@ -109,6 +112,8 @@ PARITY = (
     Case("dark", "nircam-imaging", _DARK, keywords={"EXP_TYPE": "NRC_DARK"}),
     Case("dark, averaged frames", "nircam-imaging", {**_DARK, "readpatt": "SHALLOW4"},
          keywords={"EXP_TYPE": "NRC_DARK"}),
+    Case("first segment", "nircam-imaging", _SEGMENTED, segment=(1, 2)),
+    Case("second segment", "nircam-imaging", _SEGMENTED, segment=(2, 2)),
     Case("NIRISS dark", "niriss-imaging", _DARK, keywords={"EXP_TYPE": "NIS_DARK"}),
 )  # fmt: skip
 
@@ -123,9 +128,11 @@ class Input:
 
 def simulated(case: Case, folder: Path) -> Input:
     """Make the exposure of a case, unless it is there already."""
-    from heliodor_simulate import simulate
+    from heliodor_simulate import simulate, split
 
     made = {**case.exposure, **case.keywords}
+    if case.segment:
+        made["segment"] = case.segment
     arguments = "_".join(f"{name}-{_text(made[name])}" for name in sorted(made))
     place = folder / f"{case.mode}_{arguments}"
     if not list(place.glob("*_uncal.fits")):
@@ -134,11 +141,16 @@ def simulated(case: Case, folder: Path) -> Input:
         )
         with fits.open(done.exposure, mode="update") as hdus:
             hdus[0].header.update(case.keywords)
+        if case.segment:
+            number, total = case.segment
+            segments = split(done.exposure, total)
+            for path in {done.exposure, *segments} - {segments[number - 1]}:
+                path.unlink()
     return Input(next(place.glob("*_uncal.fits")), place / "references")
 
 
 def _text(value: Any) -> str:
-    return "-".join(value) if isinstance(value, tuple) else str(value)
+    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def found(inputs: Path, references: Path) -> Iterator[tuple[str, Input, Parameters]]:

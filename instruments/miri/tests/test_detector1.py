@@ -109,3 +109,26 @@ def test_what_was_done_is_told(result):
     rscd = result["rate"].meta.rscd
     assert (rscd.ngroups_skip_int1, rscd.ngroups_skip_int2p) == (1, 4)
     assert rscd.keep_groups_saturation_int2p == 9
+
+
+def test_r13_segments_are_corrected_as_parts_of_one_exposure(files, tmp_path):
+    """Dark, reset and rscd count integrations from the exposure's beginning."""
+    exposure, folder = files
+
+    def rateints(name, which, **keywords):
+        path = tmp_path / f"{name}_uncal.fits"
+        with fits.open(exposure) as hdus:
+            hdus["SCI"].data = hdus["SCI"].data[which]
+            hdus[0].header.update({"NINTS": 5, **keywords})
+            hdus.writeto(path)
+        return heliodor.run(path, folders=folder)["rateints"]
+
+    whole = rateints("whole", [0, 1, 1, 1, 1])
+    first = rateints("first", [0, 1, 1], INTSTART=1, INTEND=3, EXSEGNUM=1, EXSEGTOT=2)
+    second = rateints("second", [1, 1], INTSTART=4, INTEND=5, EXSEGNUM=2, EXSEGTOT=2)
+    np.testing.assert_allclose(second.data, [SLOPES / TGROUP] * 2, rtol=1e-5)
+    for plane in ("data", "err", "dq"):
+        joined = np.concatenate([getattr(each, plane) for each in (first, second)])
+        np.testing.assert_array_equal(joined, getattr(whole, plane))
+    assert second.meta.rscd.ngroups_skip_int1 is None
+    assert second.meta.rscd.ngroups_skip_int2p == 4
