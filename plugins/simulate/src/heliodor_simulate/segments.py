@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -57,7 +58,7 @@ def split(exposure: str | Path, number: int) -> list[Path]:
     return paths
 
 
-def _cut(hdu, start: int, stop: int):
+def _cut(hdu: Any, start: int, stop: int) -> Any:
     """Take the integrations ``start <= i < stop`` of an extension that has any."""
     if hdu.name in PER_INTEGRATION:
         return fits.ImageHDU(hdu.data[start:stop], hdu.header)
