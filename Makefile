@@ -46,7 +46,7 @@ truth: install
 	$(BIN)/python tools/truth.py
 
 bench: install
-	$(BIN)/python tools/bench.py
+	$(BIN)/python tools/bench.py --report docs
 
 clean:
 	rm -rf $(VENV) $(DEMO) docs/_build

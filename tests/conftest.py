@@ -29,17 +29,21 @@ class Case:
 
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory):
-    """Simulate an exposure of a mode; the same arguments give the same files once a session."""
-    from heliodor_simulate import simulate
+    """Simulate an exposure of a mode, or with figures of one's own.
+
+    The same arguments give the same files once a session.
+    """
+    from heliodor_simulate import Figures, simulate
 
     made: dict[Any, Case] = {}
 
-    def make(mode: str, **arguments: Any) -> Case:
-        key = (mode, *sorted(arguments.items()))
+    def make(mode: str | Figures, **arguments: Any) -> Case:
+        key = (repr(mode), *sorted(arguments.items()))
         if key not in made:
-            folder = tmp_path_factory.mktemp(mode)
+            folder = tmp_path_factory.mktemp("exposure")
             references = folder / "references"
-            done = simulate(registry().modes[mode], folder, references=references, **arguments)
+            figures = registry().modes[mode] if isinstance(mode, str) else mode
+            done = simulate(figures, folder, references=references, **arguments)
             made[key] = Case(done.exposure, references, done.truth, done.references)
         return made[key]
 

@@ -1,10 +1,10 @@
-"""Products are the same to the byte, whatever the threads and the height of the pieces."""
+"""Products are the same to the byte: any threads, height of pieces, in memory or on scratch."""
 
 from __future__ import annotations
 
 import pytest
-from heliodor import planning, running
-from heliodor.planning import Request
+from heliodor import planning, running, scratch
+from heliodor.plans import Plan, Request
 
 PARAMETERS = {"save_calibrated_ramp": True, "ramp_fit.save_opt": True}
 
@@ -13,13 +13,14 @@ PARAMETERS = {"save_calibrated_ramp": True, "ramp_fit.save_opt": True}
 def products(tmp_path, planes):
     """Calibrate an exposure; gives the bytes of every array of every product."""
 
-    def make(case, threads, strip):
+    def make(case, threads, strip, **options):
         request = Request(
             parameters=PARAMETERS,
             folders=(case.references,),
-            out=tmp_path / f"{threads}-{strip}",
+            out=tmp_path / f"{threads}-{strip}-{len(options)}",
             threads=threads,
             strip=strip,
+            **options,
         )
         done = running.run(planning.plan(case.exposure, request))
         return {
@@ -51,3 +52,28 @@ def test_threads_and_strips_change_nothing(case, products):
 
 def test_again_is_the_same(small_nircam, products):
     assert products(small_nircam, 2, 64) == products(small_nircam, 2, 64)
+
+
+@pytest.mark.parametrize(("threads", "strip", "room"), [(1, 64, 10**9), (2, 7, 10**6), (8, 64, 0)])
+def test_scratch_changes_nothing(case, products, monkeypatch, threads, strip, room):
+    usual = products(case, threads=2, strip=64)
+    # such small exposures would never need it
+    monkeypatch.setattr(scratch, "SMALL", 1)
+    monkeypatch.setattr(Plan, "on_scratch", True)
+    monkeypatch.setattr(Plan, "room", room)
+    other = products(case, threads, strip, max_memory=10**10)
+    assert other.keys() == usual.keys()
+    assert not [name for name in usual if usual[name] != other[name]]
+
+
+def test_scratch_counts_the_same_flags(case, tmp_path, monkeypatch):
+    def flagged(**options):
+        request = Request(folders=(case.references,), out=tmp_path, **options)
+        done = running.run(planning.plan(case.exposure, request), save=False)
+        return {step.label: outcome.flagged for step, outcome in done.outcomes}
+
+    usual = flagged()
+    monkeypatch.setattr(scratch, "SMALL", 1)
+    monkeypatch.setattr(Plan, "on_scratch", True)
+    assert flagged(max_memory=10**10) == usual
+    assert sum(map(len, usual.values())) > 5

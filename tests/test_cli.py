@@ -257,15 +257,18 @@ def test_plan_as_data(run, small_nircam):
     assert plan["missing"] == []
     assert set(plan["products"]) == {"rate", "rateints"}
     assert set(plan["memory"]) == {
-        "cube", "groupdq", "planes", "references", "products", "base", "peak",
+        "cube", "groupdq", "planes", "references", "notes", "products", "row",
+        "base", "peak", "on_scratch",
     }  # fmt: skip
+    assert not plan["memory"]["on_scratch"]
     steps = {step["label"]: step for step in plan["steps"] if step["port"] == "main"}
     labels = list(steps)
     assert (labels[0], labels[-1]) == ("group_scale", "ramp_fit")
     assert steps["jump"]["references"]["gain"] == str(small_nircam.files["gain"])
     assert steps["jump"]["phases"]
     assert not steps["persistence"]["runs"]
-    assert plan["traversals"] == sum(len(s["phases"]) for s in steps.values() if s["runs"])
+    on_the_ramp = (s for s in steps.values() if s["runs"] and s["port"] == "main")
+    assert len(plan["passes"]) == sum(len(s["phases"]) for s in on_the_ramp)
 
 
 def test_plan_as_a_table(cli, small_nircam):
@@ -279,7 +282,8 @@ def test_plan_as_a_table(cli, small_nircam):
     assert "rejection_threshold=5.0" in text
     assert f"writes {small_nircam.exposure.name.replace('uncal', 'rate')}" in text
     assert "fitopt" not in text
-    assert "memory at most" in text
+    assert "memory 216 MiB (cube 0 MiB" in text
+    assert "on scratch" not in text
 
 
 def test_plan_tells_what_is_missing(cli, small_nircam):

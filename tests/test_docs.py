@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+EXAMPLES = [
+    path for path in sorted((ROOT / "docs").rglob("*.md")) if "```pycon\n" in path.read_text()
+]
 READMES = [
     ROOT / "README.md",
     *sorted(ROOT.glob("*/README.md")),
@@ -39,6 +43,11 @@ def test_every_installed_step_has_a_page_with_its_parameters(built):
         text = pages[name].read_text()
         assert "Leave this step out." in text, f"{name}: no table of parameters"
         assert registry().steps[name][0].spec.status in text
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_examples_give_what_they_say(path):
+    assert doctest.testfile(str(path), module_relative=False).failed == 0
 
 
 @pytest.mark.parametrize("path", READMES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import weakref
+from functools import cache
 from pathlib import Path
 
 import heliodor
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from heliodor import exposures
-from heliodor.memory import Memory
+from heliodor.errors import UsageError
+from heliodor.memory import Memory, parse_size
 from heliodor.observers import Observer
 
 PEAK = """
@@ -27,7 +29,10 @@ CHILD = """
 import json, sys
 import heliodor
 
-plan = heliodor.plan(sys.argv[1], folders=sys.argv[2], out=sys.argv[3], threads=2)
+limit = int(sys.argv[4]) or None
+plan = heliodor.plan(
+    sys.argv[1], folders=sys.argv[2], out=sys.argv[3], threads=2, max_memory=limit
+)
 heliodor.run(plan, save=True)
 print(json.dumps({"measured": peak(), "said": plan.memory.to_dict()}))
 """
@@ -38,35 +43,83 @@ SHAPE = {"size": 1024, "ngroups": 10}
 
 
 @pytest.fixture(scope="module")
-def measured(simulated, tmp_path_factory):
-    """Peak of exposures of one and of four integrations, and what their plans say."""
+def measure(simulated, tmp_path_factory):
+    """Measure the peak of an exposure of some integrations; gives what its plan says as well."""
     case = simulated("nircam-imaging", **SHAPE)
     folder = tmp_path_factory.mktemp("repeated")
-    with fits.open(case.exposure, memmap=False) as hdus:
-        hdus["SCI"].data = np.repeat(hdus["SCI"].data, 4, axis=0)
-        hdus[0].header["NINTS"] = 4
-        hdus.writeto(folder / case.exposure.name)
 
-    def measure(exposure: Path) -> dict:
+    @cache
+    def measure(nints: int, limit: int = 0) -> dict:
+        exposure = folder / f"jw01234001001_02101_{nints:05}_nrca1_uncal.fits"
+        with fits.open(case.exposure, memmap=False) as hdus:
+            hdus["SCI"].data = np.repeat(hdus["SCI"].data, nints, axis=0)
+            hdus[0].header["NINTS"] = nints
+            hdus.writeto(exposure, overwrite=True)
+        arguments = map(str, (exposure, case.references, folder / f"out{limit}", limit))
         done = subprocess.run(
-            [sys.executable, "-c", PEAK + CHILD, exposure, case.references, folder / "out"],
+            [sys.executable, "-c", PEAK + CHILD, *arguments],
             capture_output=True,
             text=True,
             check=True,
         )
         return json.loads(done.stdout)
 
-    return {1: measure(case.exposure), 4: measure(folder / case.exposure.name)}
+    return measure
+
+
+@pytest.fixture(scope="module")
+def measured(measure):
+    """Peak of exposures of one and of four integrations."""
+    return {nints: measure(nints) for nints in (1, 4)}
 
 
 @pytest.mark.parametrize("nints", [1, 4])
-def test_peak_stays_below_what_the_plan_says(measured, nints):
-    assert measured[nints]["measured"] <= measured[nints]["said"]["peak"]
+def test_the_plan_says_the_peak(measured, nints):
+    said = measured[nints]["said"]["peak"]
+    assert 0.85 * said < measured[nints]["measured"] <= said
+
+
+@pytest.mark.parametrize("nints", [1, 4])
+def test_peak_is_the_ramp_and_little_else(measured, nints):
+    said = measured[nints]["said"]
+    most = 1.1 * (said["cube"] + said["groupdq"]) + said["products"] + said["references"]
+    assert measured[nints]["measured"] <= most + 350 * 2**20
+
+
+def test_the_limit_is_kept(measure):
+    limit = 700 * 10**6
+    done = measure(12, limit)
+    assert done["said"]["peak"] > 1.4 * limit
+    assert done["measured"] <= limit
 
 
 def test_the_formula():
-    memory = Memory(cube=1000, groupdq=250, planes=7, references=5, products=3)
-    assert memory.peak == 1375 + 15 + 350 * 2**20
+    memory = Memory(
+        cube=1000, groupdq=250, planes=7, references=5, notes=4, products=3, row=400 * 2**20
+    )
+    assert memory.peak == 1269 + 215 * 2**20
+    assert memory.least == 12 + (215 + 240 + 400) * 2**20
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1.5G", 1_500_000_000),
+        ("800M", 800_000_000),
+        ("2Gi", 2 << 30),
+        ("512 MiB".replace(" ", ""), 512 << 20),
+        ("1000000", 1_000_000),
+        (".5t", 500_000_000_000),
+    ],
+)
+def test_sizes(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1G", "0", "1.5X", "G", "1,5G"])
+def test_what_is_no_size(text):
+    with pytest.raises(UsageError, match=r"allowed are such as 1\.5G"):
+        parse_size(text)
 
 
 def test_no_second_cube(measured):

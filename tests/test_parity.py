@@ -88,6 +88,7 @@ def test_other_shape_type_or_nothing(judge, write, array):
 def test_keywords(judge, write):
     ours = write("ours", {"S_JUMP": "COMPLETE", "R_DARK": "d.fits", "DATE": "a", "EXTRA": 1})
     theirs = write("theirs", {"S_JUMP": "SKIPPED", "R_DARK": "/a/d.fits", "DATE": "b", "NINTS": 1})
+    fits.setval(theirs, "R_SUPERB", value="N/A")  # there is none, and ours says nothing
     assert judge.keywords(ours, theirs) == ["NINTS", "S_JUMP"]
 
 

@@ -1,10 +1,11 @@
-"""Measure whole processes of Heliodor and of an installed `jwst` on the same files, in turn.
+"""Measure Heliodor and an installed `jwst` on the same exposures, in turn.
 
-    python tools/bench.py --jwst PYTHON [--pairs N] [--quick] [--inputs DIR --references DIR]
+    python tools/bench.py --jwst PYTHON [--case NAME ...] [--pairs N] [--report DIR]
 
 PYTHON is the interpreter of an environment with `pip install jwst==3.0.0`; HELIODOR_JWST_PYTHON
-may name it as well.  Without it only Heliodor is measured.  Exposures are simulated unless a
-folder of others is given.  Prints tables in Markdown.
+may name it as well.  Without it only Heliodor is measured.  Exposures are simulated unless --files
+gives others.  Prints tables in Markdown; --report DIR puts them into DIR/performance.md instead,
+with plots and all figures in DIR/measured.  What is not measured this time stays there.
 """
 
 from __future__ import annotations
@@ -13,84 +14,47 @@ import argparse
 import json
 import math
 import os
-import statistics
+import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
+from datetime import date
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import cases
+from benchmark import exposures, tables
+from benchmark.processes import Use, median, runs_of, use_of, without
 from heliodor import api
-from heliodor.engine import Outcome
-from heliodor.observers import Observer
-from heliodor.planning import Plan, PlannedStep
 
-INCUMBENT = Path(__file__).with_name("incumbent.py")
-MEASURE = Path(__file__).with_name("measure.py")
+HERE = Path(__file__).parent
 OURS = [str(Path(sys.executable).with_name("heliodor"))]
-
-SMALL = cases.Case("256 x 256, 6 groups", "nircam-imaging", {"size": 256, "ngroups": 6})
-FULL = (
-    cases.Case("2048 x 2048, 10 groups", "nircam-imaging", {"ngroups": 10}),
-    cases.Case("2048 x 2048, 10 groups x 4", "nircam-imaging", {"ngroups": 10, "nints": 4}),
-)
-
-
-@dataclass(frozen=True)
-class Use:
-    """What one process took."""
-
-    wall: float
-    cpu: float
-    peak: float
-
-
-@dataclass
-class Timeline(Observer):
-    """Adds up the processor time of each part of a run [s]; other programs do not count."""
-
-    parts: dict[str, float] = field(default_factory=dict)
-    _now: str = ""
-    _since: float = 0.0
-
-    def begin(self, name: str) -> None:
-        now = time.process_time()
-        if self._now:
-            self.parts[self._now] = self.parts.get(self._now, 0.0) + now - self._since
-        self._now, self._since = name, now
-
-    def reading(self, plan: Plan) -> None:
-        self.begin("reading")
-
-    def step_started(self, plan: Plan, step: PlannedStep) -> None:
-        self.begin(step.label if step.runs else "between steps")
-
-    def step_ended(self, plan: Plan, step: PlannedStep, outcome: Outcome) -> None:
-        self.begin("between steps")
-
-    def writing(self, plan: Plan, name: str) -> None:
-        self.begin(f"writing {name}")
+CURVES = "curves"
+TIMES = 3
+"""Runs of ours in one process; the last is the marginal one."""
 
 
 def main() -> int:
     args = _arguments()
-    with tempfile.TemporaryDirectory(prefix="heliodor-bench-") as scratch:
-        folder = args.out or Path(scratch)
-        chosen = list(_inputs(args, folder))
-        small = chosen[0][1]
-        print(_machine(), "", sep="\n")
-        rows = [_row("import", args, *_imports(args.jwst))]
-        rows.append(_row("plan", args, _planning(small), None))
-        for name, given in chosen:
-            print(f"{name}: {given.exposure.name}", file=sys.stderr)
-            rows.append(_row(name, args, *_running(given, folder, args.jwst)))
-        _print_table(_HEADINGS, rows)
-        for name, given in chosen:
-            print(f"\n{name}, one thread:\n")
-            _print_table(("part", "s", "again, s", "ns a sample"), _parts(given, folder))
+    kept = args.report / "measured" / "measured.json" if args.report else None
+    measured: dict[str, Any] = {"cases": {}}
+    if kept and kept.exists():
+        measured = json.loads(kept.read_text())
+    if not args.render:
+        with tempfile.TemporaryDirectory(prefix="heliodor-bench-", dir=args.scratch) as scratch:
+            Bench(args, Path(scratch), measured, kept).run()
+    made = tables.all_of(measured)
+    if kept is None:
+        print("\n\n".join(text for text in made.values() if text))
+        return 0
+    from benchmark import plots
+
+    plots.save_all(measured, kept.parent)
+    page = args.report / "performance.md"
+    page.write_text(tables.fill(page.read_text(), made))
     return 0
 
 
@@ -98,138 +62,222 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    names = (*exposures.CASES, CURVES)
     parser.add_argument("--jwst", default=os.environ.get("HELIODOR_JWST_PYTHON"), metavar="PYTHON")
-    parser.add_argument("--pairs", type=int, default=3, metavar="N", help="runs of each (3)")
+    parser.add_argument(
+        "--case", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}"
+    )
+    parser.add_argument("--pairs", type=int, default=1, metavar="N", help="runs of each (1)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), metavar="N")
     parser.add_argument("--quick", action="store_true", help="small exposure only, one run of each")
-    parser.add_argument("--inputs", type=Path, metavar="DIR", help="exposures to take instead")
-    parser.add_argument("--references", type=Path, metavar="DIR", help="and their references")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="keep inputs and products here")
+    parser.add_argument(
+        "--again", type=float, default=200, metavar="S",
+        help="run the incumbent twice in one process if once took less than this (200)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--files", type=Path, metavar="FILE",
+        help='exposures instead of simulated ones: {"tso": {"exposure": FILE, "references": DIR}}',
+    )  # fmt: skip
+    parser.add_argument("--scratch", type=Path, metavar="DIR", help="where to put large files")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="folder of performance.md")
+    parser.add_argument("--render", action="store_true", help="measure nothing, report anew")
     args = parser.parse_args()
-    if (args.inputs is None) != (args.references is None):
-        parser.error("--inputs and --references belong together")
     if args.quick:
-        args.pairs = 1
+        args.pairs, args.case = 1, ["small"]
+    if args.render and not args.report:
+        parser.error("--render belongs to --report")
+    args.case = args.case or list(names)
     return args
 
 
-def _inputs(args: argparse.Namespace, folder: Path) -> Iterator[tuple[str, cases.Input]]:
-    if args.inputs:
-        for name, given, parameters in cases.found(args.inputs, args.references):
-            if not parameters:
-                yield name.removesuffix(", defaults"), given
-        return
-    for case in (SMALL,) if args.quick else (SMALL, *FULL):
-        yield case.name, cases.simulated(case, folder / "inputs")
+class Bench:
+    """The measurements, in order; what is found goes into `measured`, and is kept, at once."""
+
+    def __init__(
+        self, args: argparse.Namespace, scratch: Path, measured: dict[str, Any], kept: Path | None
+    ):
+        self.args = args
+        self.kept = kept
+        self.scratch = scratch
+        self.products = scratch / "products"
+        self.measured = measured
+        self.start = time.monotonic()
+
+    def run(self) -> None:
+        self.measured["machine"] = _machine(self.args)
+        self.say("import")
+        self.measured["imports"] = self._imports()
+        given = exposures.found(self.args.files)
+        names = [name for name in self.args.case if name != CURVES]
+        bounded = "--max-memory" in use_of([*OURS, "run", "--help"])[1]
+        for name, one in exposures.inputs(names, given, self.scratch / "inputs"):
+            if name in exposures.BOUNDED and not bounded:
+                self.say(f"{name} is left out: `heliodor run` knows no --max-memory")
+                continue
+            self.say(f"{name}: {one.exposure.name}")
+            self.measured["cases"][name] = self._case(name, one)
+            self.keep()
+        if CURVES in self.args.case:
+            self.measured["curves"] = self._curves()
+            self.keep()
+        self.say("done")
+
+    def keep(self) -> None:
+        if self.kept:
+            self.kept.parent.mkdir(parents=True, exist_ok=True)
+            self.kept.write_text(json.dumps(self.measured, indent=1) + "\n")
+
+    def say(self, what: str) -> None:
+        print(f"{time.monotonic() - self.start:6.0f} s  {what}", file=sys.stderr, flush=True)
+
+    def _imports(self) -> dict[str, Any]:
+        """Measure the start of the libraries that each program cannot do without."""
+        code = "import heliodor.running, heliodor.kernels, astropy.io.fits"
+        theirs = [self.args.jwst, "-c", "import jwst.pipeline"] if self.args.jwst else None
+        uses: dict[str, list[Use]] = {"ours": [], "theirs": []}
+        for _ in range(3):
+            uses["ours"].append(use_of([sys.executable, "-c", code])[0])
+            if theirs:
+                uses["theirs"].append(use_of(theirs)[0])
+        return {who: asdict(median(found)) if found else None for who, found in uses.items()}
+
+    def _case(self, name: str, one: cases.Input) -> dict[str, Any]:
+        plan = api.plan(one.exposure, folders=one.references)
+        limit = exposures.BOUNDED.get(name)
+        command = [
+            *OURS, "run", str(one.exposure), "--references", str(one.references),
+            "--out", str(self.products), "--quiet", "--threads", str(self.args.threads),
+        ]  # fmt: skip
+        note = ""
+        if limit:
+            command += ["--max-memory", limit]
+            note = f"with `--max-memory {limit}`; " + self._why_not_theirs(plan)
+        use_of(command)  # compiles kernels, and brings files into memory
+        whole: dict[str, list[Use]] = {"ours": [], "theirs": []}
+        runs: dict[str, list[Any]] = {"ours": [], "theirs": []}
+        for pair in range(self.args.pairs):
+            self.say("  ours")
+            whole["ours"].append(use_of(command)[0])
+            if self.args.jwst and not limit:
+                self.say("  theirs")
+                use, records = self._theirs(plan, again=pair == 0)
+                whole["theirs"].append(use)
+                runs["theirs"] = runs["theirs"] or records
+        if not limit:
+            self.say("  ours, again and again")
+            runs["ours"] = self._ours([one] * TIMES)
+        record: dict[str, Any] = {
+            "exposure": one.exposure.name,
+            "shape": plan.exposure.shape,
+            "samples": math.prod(plan.exposure.shape),
+            "note": note,
+            "floor": self._floor(plan),
+        }
+        for who, uses in whole.items():
+            record[who] = {"whole": asdict(median(uses)), "runs": runs[who]} if uses else None
+        return record
+
+    def _ours(self, inputs: list[cases.Input]) -> list[dict[str, Any]]:
+        """Run exposures one after another in one process."""
+        jobs = [
+            {
+                "input": str(one.exposure),
+                "references": str(one.references),
+                "out": str(self.products),
+                "threads": self.args.threads,
+            }
+            for one in inputs
+        ]
+        script = HERE / "benchmark" / "again.py"
+        return runs_of([sys.executable, str(script)], self.scratch / "jobs.json", jobs)[1]
+
+    def _theirs(self, plan: Any, again: bool) -> tuple[Use, list[dict[str, Any]]]:
+        """Run the incumbent once; twice in the same process if it is quick enough."""
+        job = cases.job(plan, self.products / "theirs") | {"again_within": self.args.again * again}
+        whole, records = self._incumbent([job])
+        return without(whole, records[1:], records[0]["peak"]), records
+
+    def _incumbent(self, jobs: list[dict[str, Any]]) -> tuple[Use, list[dict[str, Any]]]:
+        command = [self.args.jwst, str(HERE / "incumbent.py")]
+        return runs_of(command, self.scratch / "jobs.json", jobs)
+
+    def _floor(self, plan: Any) -> dict[str, Any]:
+        """Measure reading and writing alone; the files are those of the run before."""
+        references = {str(path) for step in plan.steps if step.runs for path in step.files.values()}
+        job = {
+            "exposure": str(plan.exposure.path),
+            "references": sorted(path for path in references if path.endswith(".fits")),
+            "writes": [path.stat().st_size for path in self.products.glob("*.fits")],
+            "folder": str(self.products),
+        }
+        for path in self.products.rglob("*.fits"):
+            path.unlink()
+        script = HERE / "benchmark" / "floor.py"
+        command = [sys.executable, str(script)]
+        records = runs_of(command, self.scratch / "jobs.json", [job] * 3)[1]
+        return min(records, key=lambda record: record["cpu"])
+
+    def _curves(self) -> dict[str, Any]:
+        """Measure series of growing exposures, each program in one process."""
+        made = {
+            one.name: exposures.series(one, self.scratch / "inputs") for one in exposures.SERIES
+        }
+        inputs = [one for sizes in made.values() for one in sizes.values()]
+        inputs = [inputs[0], *inputs]  # the first pays for what is done once
+        self.say("curves, ours")
+        ours = self._ours(inputs)[1:]
+        theirs = []
+        if self.args.jwst:
+            self.say("curves, theirs")
+            plans = [api.plan(one.exposure, folders=one.references) for one in inputs]
+            jobs = [cases.job(plan, self.products / "theirs") for plan in plans]
+            theirs = self._incumbent(jobs)[1][1:]
+        found = {}
+        for name, sizes in made.items():
+            count = len(sizes)
+            found[name] = {
+                "sizes": list(sizes),
+                "ours": [record["cpu"] for record in ours[:count]],
+                "theirs": [record["cpu"] for record in theirs[:count]],
+            }
+            ours, theirs = ours[count:], theirs[count:]
+        return found
+
+    def _why_not_theirs(self, plan: Any) -> str:
+        """Say how much memory the incumbent would take, by the peak of the `tso` case."""
+        tso = self.measured["cases"].get("tso")
+        if not tso or not tso["theirs"]:
+            return "`jwst` is not run."
+        times = math.prod(plan.exposure.shape) / tso["samples"]
+        needed = tso["theirs"]["whole"]["peak"] / 1024 * times
+        has = self.measured["machine"]["memory"] / 2**30
+        return f"`jwst` would need about {needed:.0f} GiB, and the machine has {has:.0f}."
 
 
-def _imports(python: str | None) -> tuple[list[str], list[str] | None]:
-    ours = [sys.executable, "-c", "import heliodor"]
-    return ours, [python, "-c", "import jwst.pipeline"] if python else None
-
-
-def _planning(given: cases.Input) -> list[str]:
-    return [*OURS, "plan", str(given.exposure), "--references", str(given.references)]
-
-
-def _running(
-    given: cases.Input, folder: Path, python: str | None
-) -> tuple[list[str], list[str] | None]:
-    out = folder / "products"
-    ours = [
-        *OURS, "run", str(given.exposure), "--references", str(given.references),
-        "--out", str(out / "ours"), "--quiet",
-    ]  # fmt: skip
-    if not python:
-        return ours, None
-    plan = api.plan(given.exposure, folders=given.references)
-    job = cases.job(plan, out / "theirs")
-    script = folder / "job.json"
-    script.write_text(json.dumps([job]))
-    return ours, [python, str(INCUMBENT), str(script)]
-
-
-def _row(
-    name: str, args: argparse.Namespace, ours: list[str], theirs: list[str] | None
-) -> list[str]:
-    """Run both in turn; medians of each, and their ratios."""
-    use_of(ours)  # warms the caches of files and kernels
-    pairs = [(use_of(ours), use_of(theirs) if theirs else None) for _ in range(args.pairs)]
-    our = _median([use for use, _ in pairs])
-    their = _median([use for _, use in pairs if use])
-    row = [name]
-    for measure, form in (("wall", "{:.2f}"), ("cpu", "{:.2f}"), ("peak", "{:.0f}")):
-        a = getattr(our, measure)
-        row.append(form.format(a))
-        if their:
-            b = getattr(their, measure)
-            row += [form.format(b), f"{b / a:.1f}"]
-        else:
-            row += ["", ""]
-    return row
-
-
-def use_of(command: Sequence[str]) -> Use:
-    """Run a command to its end."""
-    done = subprocess.run(
-        [sys.executable, "-IS", str(MEASURE), *command], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
-    return Use(*json.loads(done.stdout))
-
-
-def _median(uses: Sequence[Use]) -> Use | None:
-    if not uses:
-        return None
-    return Use(
-        statistics.median(use.wall for use in uses),
-        statistics.median(use.cpu for use in uses),
-        statistics.median(use.peak for use in uses),
-    )
-
-
-def _parts(given: cases.Input, folder: Path) -> Iterator[list[str]]:
-    """Time the parts of a run in this process, on one thread, and of the same run once more."""
-    out = folder / "products" / "parts"
-    first, again = (_timeline(given, out) for _ in range(2))
-    plan = api.plan(given.exposure, folders=given.references)
-    samples = math.prod(plan.exposure.shape)
-    for parts in (first, again):
-        parts["all"] = sum(parts.values())
-    for name, seconds in again.items():
-        yield [name, f"{first[name]:.3f}", f"{seconds:.3f}", f"{seconds / samples * 1e9:.2f}"]
-
-
-def _timeline(given: cases.Input, out: Path) -> dict[str, float]:
-    timeline = Timeline()
-    timeline.begin("planning")
-    plan = api.plan(given.exposure, folders=given.references, out=out, threads=1)
-    api.run(plan, save=True, observer=timeline)
-    timeline.begin("")
-    return timeline.parts
-
-
-_HEADINGS = (
-    "", "wall, s", "`jwst`", "ratio", "CPU, s", "`jwst`", "ratio", "peak, MiB", "`jwst`", "ratio",
-)  # fmt: skip
-
-
-def _print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    print("| " + " | ".join(headings) + " |")
-    print("|---|" + "---:|" * (len(headings) - 1))
-    for row in rows:
-        print("| " + " | ".join(row) + " |", flush=True)
-
-
-def _machine() -> str:
-    """Say what it was measured on."""
-    cpu = ""
+def _machine(args: argparse.Namespace) -> dict[str, Any]:
+    processor = platform.processor()
     info = Path("/proc/cpuinfo")
     if info.exists():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        cpu = names[0].partition(":")[2].strip() + ", " if names else ""
-    python, load = sys.version.split()[0], os.getloadavg()[0]
-    return f"{cpu}{os.cpu_count()} cores, Python {python}; load before: {load:.1f}"
+        processor = names[0].partition(":")[2].strip() if names else processor
+    theirs = ""
+    if args.jwst:
+        code = "import importlib.metadata as m; print(m.version('jwst'))"
+        theirs = subprocess.run(
+            [args.jwst, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "python": platform.python_version(),
+        "heliodor": version("heliodor"),
+        "jwst": theirs,
+        "threads": args.threads,
+        "pairs": args.pairs,
+        "load": os.getloadavg()[0],
+        "date": date.today().isoformat(),
+    }
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 from astropy.io import fits
 from heliodor import api
-from heliodor.planning import Plan
+from heliodor.plans import Plan
 from heliodor.plugins import registry
 from heliodor.references.selectors import Found
 
@@ -44,6 +44,7 @@ class Case:
     mode : of the simulator
     exposure : its arguments: ``size``, ``subarray``, ``ngroups``, ``nints``, ``readpatt`` ...
     parameters : by ``step.parameter``; the two pipelines call them the same
+    own : parameters that only Heliodor has: they ask for what `jwst` does in any case
     keywords : of its header that are changed afterwards
     segment : which one it is, of how many, if it is cut into segments
     """
@@ -52,6 +53,7 @@ class Case:
     mode: str
     exposure: Mapping[str, Any] = field(default_factory=dict)
     parameters: Parameters = field(default_factory=dict)
+    own: Parameters = field(default_factory=dict)
     keywords: Mapping[str, Any] = field(default_factory=dict)
     segment: tuple[int, int] | None = None
 
@@ -64,6 +66,9 @@ _FULL = {"ngroups": 2}
 _TWO = _window(10, 2)
 _DARK = _window(10, 2, without=("sources", "sky"))
 _SEGMENTED = _window(8, 5, readpatt="BRIGHT2")
+_WIDE = {"size": (1024, 512), "ngroups": 6, "nints": 2, "readpatt": "DEEP8"}
+_AS_JWST = {"jump.large_events_as_jwst": True}
+_SMALL = {"size": 64, "ngroups": 8, "nints": 2}
 _BRIGHT = {"subarray": "SUB160", "ngroups": 6, "nints": 3}
 
 PARITY = (
@@ -92,6 +97,13 @@ PARITY = (
     Case("jump thresholds", "nircam-imaging", _TWO,
          {"jump.rejection_threshold": 3.5, "jump.flag_4_neighbors": False}),
     Case("jumps in one pass", "nircam-imaging", _window(14), {"jump.min_diffs_single_pass": 5}),
+    Case("snowballs", "nircam-imaging", _WIDE,
+         {"jump.expand_large_events": True, "ipc.skip": True}, _AS_JWST),
+    Case("showers", "nircam-imaging",
+         {"size": (512, 256), "ngroups": 9, "nints": 2, "readpatt": "DEEP8"},
+         {"jump.find_showers": True, "jump.extend_snr_threshold": 1.0,
+          "jump.extend_min_area": 40, "jump.max_shower_amplitude": 0.01, "ipc.skip": True},
+         _AS_JWST),
     Case("time series", "nircam-imaging",
          {"subarray": "SUB64P", "detector": "NRCB1", "ngroups": 5, "nints": 120}),
     Case("time series, all groups", "nircam-imaging",
@@ -115,6 +127,49 @@ PARITY = (
     Case("first segment", "nircam-imaging", _SEGMENTED, segment=(1, 2)),
     Case("second segment", "nircam-imaging", _SEGMENTED, segment=(2, 2)),
     Case("NIRISS dark", "niriss-imaging", _DARK, keywords={"EXP_TYPE": "NIS_DARK"}),
+    Case("MIRI", "miri-imaging", _window(12, 3)),
+    Case("MIRI, operations", "miri-imaging", _window(12, 3), OPERATIONS),
+    Case("MIRI full frame", "miri-imaging", {"ngroups": 6, "nints": 2}),
+    Case("MIRI full frame, all rows", "miri-imaging", {"ngroups": 6, "nints": 2},
+         {"refpix.odd_even_rows": False, "firstframe.skip": False}),
+    Case("MIRI, interference", "miri-imaging", {"subarray": "SUB64", "ngroups": 40, "nints": 3,
+         "also": ("interference",)}, {"emicorr.skip": False}),
+    Case("MIRI full frame, interference", "miri-mrs", {"ngroups": 6, "also": ("interference",)},
+         {"emicorr.skip": False}),
+    Case("MIRI few groups", "miri-imaging", _window(4, 2)),
+    Case("MIRI two groups", "miri-imaging", _window(2, 2)),
+    Case("MIRI slow", "miri-imaging", _window(6, readpatt="SLOWR1")),
+    Case("MIRI averaged on board", "miri-ta", _window(8)),
+    Case("MIRI subarray", "miri-imaging", {"subarray": "SUB256", "ngroups": 10, "nints": 2}),
+    Case("MIRI time series", "miri-lrs-slitless", {"ngroups": 8, "nints": 20}),
+    Case("NIRSpec", "nirspec-ifu", _window(8)),
+    Case("NIRSpec NRS2, averaged frames", "nirspec-mos",
+         _window(6, detector="NRS2", readpatt="NRS")),
+    Case("NIRSpec full frame", "nirspec-ifu", _FULL),
+    Case("NIRSpec slit", "nirspec-fixedslit", {"ngroups": 6, "nints": 2}),
+    Case("NIRSpec all slits", "nirspec-fixedslit", {"subarray": "ALLSLITS", "ngroups": 3}),
+    Case("NIRSpec time series", "nirspec-brightobj", {"ngroups": 4, "nints": 12}),
+    Case("NIRSpec without edges", "nirspec-brightobj",
+         {"subarray": "SUB512", "ngroups": 5, "nints": 5}),
+    Case("NIRSpec target", "nirspec-ta", {"ngroups": 5, "nints": 2}),
+    Case("IRS2", "nirspec-ifu", {"readpatt": "NRSIRS2RAPID", "ngroups": 3}),
+    Case("IRS2 NRS2, averaged frames, bad reference pixels", "nirspec-ifu",
+         {"readpatt": "NRSIRS2", "ngroups": 3, "detector": "NRS2",
+          "also": ("bad-reference-pixels",)}),
+    Case("FGS", "fgs-imaging", _window(8)),
+    Case("FGS 2, averaged frames", "fgs-imaging", _window(6, detector="GUIDER2", readpatt="FGS")),
+    Case("FGS full frame", "fgs-imaging", _FULL),
+    Case("FGS subarray", "fgs-imaging", {"subarray": "SUB128CNTR", "ngroups": 6, "nints": 2}),
+    *(
+        Case(f"mode {mode}", mode, _SMALL)
+        for mode in (
+            "nircam-wfss", "nircam-coron", "nircam-tsimage", "nircam-tsgrism", "nircam-ta",
+            "nircam-focus", "nircam-lamps", "niriss-wfss", "niriss-soss", "niriss-ami",
+            "niriss-ta", "niriss-focus", "niriss-lamps", "miri-lrs-slit", "miri-mrs", "miri-wfss",
+            "miri-coron", "miri-coroncal", "miri-flats", "nirspec-mos", "nirspec-imaging",
+            "nirspec-focus", "nirspec-lamps", "fgs-focus", "fgs-lamps",
+        )
+    ),
 )  # fmt: skip
 
 

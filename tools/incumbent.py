@@ -8,8 +8,12 @@ Started with the interpreter that has `jwst`; knows nothing of Heliodor.  JOBS.j
      "parameters": {"jump.rejection_threshold": 5.0}, "keep": [STEP], "options": {}}
 
 `references` are all there are: any other type is N/A, so that CRDS is never asked.  `keep` names
-steps whose result is written as well.  Prints, as JSON, a list of
-{"warnings": [...], "error": TEXT}.
+steps whose result is written as well.  A job with "again_within": S is run once more if it took
+less than that.  Prints, as JSON, a list of
+
+    {"warnings": [...], "error": TEXT, "wall": S, "cpu": S, "peak": MiB, "parts": {STEP: CPU S}}
+
+where the peak is that of the process so far.
 """
 
 from __future__ import annotations
@@ -17,8 +21,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -54,8 +61,26 @@ def options(job: dict[str, Any], steps: dict[str, Any]) -> dict[str, dict[str, A
     return given
 
 
+def timed(run: Callable[..., Any], parts: dict[str, float]) -> Callable[..., Any]:
+    """Wrap the method that runs a step: it adds up the processor time of every step [s]."""
+
+    def run_step(step: Any, *args: Any, **kwargs: Any) -> Any:
+        start = time.process_time()
+        try:
+            return run(step, *args, **kwargs)
+        finally:
+            if not hasattr(step, "step_defs"):  # a pipeline is a step, too
+                parts[step.name] = parts.get(step.name, 0.0) + time.process_time() - start
+
+    return run_step
+
+
 def run(job: dict[str, Any]) -> dict[str, Any]:
+    start, cpu = time.perf_counter(), time.process_time()
+    parts: dict[str, float] = {}
     pipeline = getattr(import_module("jwst.pipeline"), job["pipeline"])
+    step = import_module("stpipe").Step
+    untimed, step.run = step.run, timed(step.run, parts)
     Path(job["out"]).mkdir(parents=True, exist_ok=True)
     warnings = Warnings()
     logging.getLogger().addHandler(warnings)
@@ -71,7 +96,15 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     except Exception as failure:
         error = f"{type(failure).__name__}: {failure}"
     logging.getLogger().removeHandler(warnings)
-    return {"warnings": warnings.messages, "error": error}
+    step.run = untimed
+    return {
+        "warnings": warnings.messages,
+        "error": error,
+        "wall": time.perf_counter() - start,
+        "cpu": time.process_time() - cpu,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "parts": parts,
+    }
 
 
 def main() -> None:
@@ -87,7 +120,12 @@ def main() -> None:
             "CRDS_SERVER_URL": "https://jwst-serverless.stsci.edu",
             "STPIPE_DISABLE_CRDS_STEPPARS": "true",
         }
-        json.dump([run(job) for job in jobs], sys.stdout)
+        records = []
+        for job in jobs:
+            records.append(run(job))
+            if records[-1]["wall"] < job.get("again_within", 0):
+                records.append(run(job))
+        json.dump(records, sys.stdout)
 
 
 if __name__ == "__main__":

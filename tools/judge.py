@@ -13,7 +13,10 @@ RELATIVE = 1e-5
 """Part of the value by which floating-point numbers may differ."""
 
 SHARE = 1e-3
-"""And part of the pixel's own error; not for variances."""
+"""And part of the pixel's own error."""
+
+SHARE_OF_VARIANCE = 1e-9
+"""For parts of a variance, of the whole: a median of zero is zero but for rounding, or not."""
 
 READ_NOISE = 5.0
 """Stands for the error where there is none: in ramps, and in the pedestal of fits [DN]."""
@@ -28,9 +31,6 @@ _THEIRS = ("DATE", "CRDS_CTX", "CRDS_VER", "", "COMMENT", "HISTORY")
 
 _KEPT = {"S_REFPIX": ("SKIPPED", "COMPLETE"), "FILETYPE": (None, "raw")}
 """Values that differ on purpose, ours and theirs; the page on parity says why."""
-
-_UNUSED = (None, "N/A")
-"""References of steps that are not run: we do not look for them."""
 
 
 @dataclass(frozen=True)
@@ -83,21 +83,24 @@ def compare(ours: Path, theirs: Path, product: str) -> Iterator[Verdict]:
                 types = f"{left[name].dtype.name} and {right[name].dtype.name}"
                 yield Verdict(product, name, problem=f"types differ: {types}")
             else:
-                yield _verdict(product, name, left[name], right[name], _error(name, right))
+                yield _verdict(product, name, left[name], right[name], _margin(name, right))
 
 
 def _images(hdus: fits.HDUList) -> dict[str, np.ndarray]:
     return {hdu.name: hdu.data for hdu in hdus if hdu.is_image and hdu.data is not None}
 
 
-def _error(name: str, images: dict[str, np.ndarray]) -> np.ndarray | float:
+def _margin(name: str, images: dict[str, np.ndarray]) -> np.ndarray | float:
+    """Give by how much values may differ whatever they are."""
     if name in ERRORS and ERRORS[name] in images:
-        return np.nan_to_num(images[ERRORS[name]].astype(float))
-    return READ_NOISE if name in _IN_DN else 0.0
+        return SHARE * np.nan_to_num(images[ERRORS[name]].astype(float))
+    if name.startswith("VAR_") and "ERR" in images:
+        return SHARE_OF_VARIANCE * np.nan_to_num(images["ERR"].astype(float)) ** 2
+    return SHARE * READ_NOISE if name in _IN_DN else 0.0
 
 
 def _verdict(
-    product: str, name: str, ours: np.ndarray, theirs: np.ndarray, error: np.ndarray | float
+    product: str, name: str, ours: np.ndarray, theirs: np.ndarray, margin: np.ndarray | float
 ) -> Verdict:
     equal = ours == theirs
     if ours.dtype.kind == "f":
@@ -106,7 +109,7 @@ def _verdict(
     if ours.dtype.kind != "f" or not different:
         return Verdict(product, name, ours.size, different, different)
     mine, other = ours[~equal].astype(float), theirs[~equal].astype(float)
-    allowed = RELATIVE * np.abs(other) + SHARE * np.broadcast_to(error, equal.shape)[~equal]
+    allowed = RELATIVE * np.abs(other) + np.broadcast_to(margin, equal.shape)[~equal]
     part = np.full(different, np.inf)
     comparable = np.isfinite(mine) & np.isfinite(other) & (allowed > 0)
     np.divide(np.abs(mine - other), allowed, out=part, where=comparable)
@@ -122,10 +125,9 @@ def keywords(ours: Path, theirs: Path) -> list[str]:
         for name in set(right) - set(_THEIRS):
             value = right[name]
             # references are recorded with their folder when they are given by name
-            if name.startswith("R_") and value != "N/A":
-                value = Path(value).name
-            both = left.get(name), value
-            allowed = _UNUSED if name.startswith("R_") else _KEPT.get(name)
-            if both[0] != both[1] and both != allowed:
+            wanted = Path(value).name if name.startswith("R_") and value != "N/A" else value
+            if name.startswith("R_") and wanted == "N/A" and name not in left:
+                continue  # one that a step may have, and there is none
+            if left.get(name) != wanted and _KEPT.get(name) != (left.get(name), wanted):
                 names.append(name)
     return sorted(names)

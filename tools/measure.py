@@ -2,8 +2,8 @@
 
     python measure.py COMMAND...
 
-A process of its own, and a small one: the system counts the memory of the process that starts
-another into the other's peak.
+What the command prints comes before.  A process of its own, and a small one: the system counts the
+memory of the process that starts another into the other's peak.
 """
 
 import json
@@ -13,8 +13,8 @@ import sys
 import time
 
 start = time.perf_counter()
-done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=False)
+done = subprocess.run(sys.argv[1:], check=False)
 wall = time.perf_counter() - start
 use = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(json.dumps([wall, use.ru_utime + use.ru_stime, use.ru_maxrss / 1024]))
+print("\n" + json.dumps([wall, use.ru_utime + use.ru_stime, use.ru_maxrss / 1024]))
 sys.exit(done.returncode)

@@ -45,6 +45,7 @@ class Comparison:
     input: cases.Input
     parameters: cases.Parameters
     folder: Path
+    own: cases.Parameters = field(default_factory=dict)
     verdicts: list[judge.Verdict] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -68,7 +69,7 @@ class Comparison:
         return {
             "name": self.name,
             "exposure": self.input.exposure.name,
-            "parameters": dict(self.parameters),
+            "parameters": {**self.parameters, **self.own},
             "parity": self.good,
             "problems": self.problems,
             "arrays": [asdict(verdict) | {"good": verdict.good} for verdict in self.verdicts],
@@ -129,23 +130,23 @@ def _arguments() -> argparse.Namespace:
 
 def _comparisons(args: argparse.Namespace, folder: Path) -> Iterable[Comparison]:
     if args.inputs:
-        chosen = cases.found(args.inputs, args.references)
+        chosen = ((*each, {}) for each in cases.found(args.inputs, args.references))
     else:
         chosen = (
-            (case.name, cases.simulated(case, folder / "inputs"), case.parameters)
+            (case.name, cases.simulated(case, folder / "inputs"), case.parameters, case.own)
             for case in cases.PARITY
             if args.only in case.name
         )
-    for number, (name, given, parameters) in enumerate(chosen):
+    for number, (name, given, parameters, own) in enumerate(chosen):
         if args.only in name:
-            yield Comparison(name, given, parameters, folder / f"{number:02d}")
+            yield Comparison(name, given, parameters, folder / f"{number:02d}", own)
 
 
 def _run_ours(comparison: Comparison) -> dict[str, Any]:
     """Calibrate with Heliodor, keeping the ramp after every step; give the incumbent's job."""
     comparison.ours.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {
-        "parameters": comparison.parameters,
+        "parameters": {**comparison.parameters, **comparison.own},
         "folders": comparison.input.references,
         "out": comparison.ours,
     }

@@ -78,9 +78,9 @@ def test_keyword_that_records_a_reference(need, keyword):
 
 def test_modes_of_an_instrument():
     layout = Layout(full=(1024, 1032), planes=("REFOUT",))
-    x = Instrument("XCAM", "XCam", providers=("heliodor-detector",), layout=layout)
     figures = Resource("heliodor_xcam", "simulation.yaml")
-    mode = x.mode("imaging", "imaging", ("X_IMAGE", "X_FLAT"), ("one", "two"), figures)
+    x = Instrument("XCAM", "XCam", ("heliodor-detector",), layout, figures)
+    mode = x.mode("imaging", "imaging", ("X_IMAGE", "X_FLAT"), ("one", "two"))
     assert mode.name == "xcam-imaging"
     assert mode.title == "XCam imaging"
     assert mode.pipelines == {1: "one", 2: "two"}

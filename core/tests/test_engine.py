@@ -9,11 +9,12 @@ from typing import ClassVar, get_args
 
 import numpy as np
 import pytest
+from heliodor import bits
 from heliodor.data import Keywords, Product, Ramp
 from heliodor.declare import Look, Note, Phase, StepSpec
 from heliodor.engine import execute, load, pieces
 from heliodor.errors import StepError
-from heliodor.flags import FlagCounter
+from heliodor.flags import NAMES, FlagCounter, count
 from heliodor.params import Params, parameter
 from heliodor.step import Piece, Skipped, Step
 from hypothesis import given
@@ -108,6 +109,26 @@ def test_every_sample_is_visited_once(look, strip, threads):
     )
     assert outcome.status == "COMPLETE"
     np.testing.assert_array_equal(data.data, expected)
+
+
+class Idles(Visits):
+    """Has nothing to do in one of its phases."""
+
+    def prepare(self, data, refs):
+        self.idle = ("never",)
+
+    def never(self, ramp, piece):
+        raise AssertionError
+
+
+def test_an_idle_phase_is_left_out():
+    data = ramp()
+    expected = data.data + 1
+    seen: list[float] = []
+    phases = Phase("never", "pixels"), Phase("visit", "ramp")
+    execute(spec(Idles, *phases), data, Params(), {}, progress=seen.append)
+    np.testing.assert_array_equal(data.data, expected)
+    assert seen[-1] == 1
 
 
 class Clip(Step[Params]):
@@ -297,6 +318,33 @@ def test_flags_of_dropped_rows_are_not_counted():
     assert counter.added(data, shrinks) == {}
     data.groupdq[0, 0, 0, :2] = 2
     assert counter.added(data, replace(spec(Shrinks), sets_bits=("SATURATED",))) == {"SATURATED": 2}
+
+
+def test_bits_are_counted():
+    data = ramp()
+    rng = np.random.default_rng(3)
+    data.pixeldq[:] = rng.integers(0, 2**32 - 1, data.pixeldq.shape, np.uint32, endpoint=True)
+    data.groupdq[:, 1:3, 2:] = rng.integers(0, 255, data.groupdq[:, 1:3, 2:].shape, np.uint8)
+    parts = {None: np.s_[:, :, :], Piece(1, None, 2, 9): np.s_[1, :, 2:9]}
+    for piece, index in parts.items():
+        counts = dict(zip(NAMES, count(data, piece).tolist(), strict=True))
+        for name, value in bits.PIXEL.items():
+            flags = data.groupdq[index] if name in bits.GROUP else data.pixeldq[index[-1]]
+            assert counts[name] == np.count_nonzero(flags & flags.dtype.type(value))
+
+
+def test_what_a_step_adds_is_counted_by_bits_of_groups_and_of_pixels():
+    data = ramp()
+    data.groupdq[0, 0, 0, :2] = 2
+    counter = FlagCounter(data)
+    data.groupdq[0, 1, 0, :3] = 2
+    data.pixeldq[0, :4] = 1 << 11
+    one = replace(spec(Shrinks), sets_bits=("SATURATED",))
+    assert counter.added(data, one) == {"SATURATED": 3}
+    both = replace(one, sets_bits=("SATURATED", "HOT"))
+    assert counter.added(data, both) == {"HOT": 4}
+    assert counter.added(data, both) == {}
+    assert counter.added(data, spec(Shrinks)) == {}
 
 
 def test_load():

@@ -82,12 +82,36 @@ def test_float32_is_the_usual_result(stored, dtype):
 
 
 @pytest.mark.parametrize(
-    "index", [0, (1, 2), (..., slice(1, 4), slice(2, 6)), (slice(None), -1), (1, 2, 4, 6)]
+    "index",
+    [
+        0,
+        (1, 2),
+        (..., slice(1, 4), slice(2, 6)),
+        (slice(None), -1),
+        (1, 2, 4, 6),
+        (1, ..., 3),
+        (slice(0, 1), slice(1, 3), ..., slice(-2, None), slice(0, 7)),
+        (0, slice(None), slice(2, 2)),
+        (..., slice(None, None, 2), slice(None)),
+        (np.int64(1), ..., np.array([4, 0])),
+    ],
 )
 def test_parts(stored, index):
     data = numbers("u2")
     out = stored(data).read(index)
     np.testing.assert_array_equal(out, data[index].astype(np.float32))
+
+
+def test_an_image_larger_than_the_buffer(stored, monkeypatch):
+    monkeypatch.setattr(fitsarrays, "PIECE", 40)
+    data = numbers("i2", (3, 11, 9))
+    np.testing.assert_array_equal(stored(data).read((..., slice(2, 10), slice(3, 8)), "i2"),
+                                  data[:, 2:10, 3:8])  # fmt: skip
+
+
+def test_an_array_with_one_axis(stored):
+    data = numbers("f4", (20,))
+    np.testing.assert_array_equal(stored(data).read(slice(3, 9)), data[3:9])
 
 
 def test_what_is_changed_stays_out_of_the_file(stored):

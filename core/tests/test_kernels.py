@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -158,3 +159,38 @@ def test_helpers_are_typed_by_their_callers():
 
     assert both(2, 3) == 3
     assert both(np.float32(2.5), np.float32(1)) == 2.5
+
+
+WATCHED = """
+import json
+from dataclasses import asdict
+from heliodor.kernels import watched
+
+told = []
+with watched(told.append) as compiled:
+    import made_up_kernels
+print(json.dumps([told, asdict(compiled)]))
+"""
+
+
+def test_what_is_compiled_is_told(tmp_path, run):
+    """Once, as it happens; helpers are part of their kernel."""
+    run(tmp_path / "other")  # writes the modules
+    script = tmp_path / "watch.py"
+    script.write_text(WATCHED)
+
+    def watch():
+        done = subprocess.run(
+            [sys.executable, script],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(done.stdout)
+
+    told, compiled = watch()
+    assert told == ["add"]
+    assert compiled["kernels"] == 1
+    assert compiled["seconds"] > 0
+    assert watch() == [[], {"kernels": 0, "seconds": 0.0}]

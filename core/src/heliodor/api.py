@@ -10,7 +10,7 @@ from heliodor import planning
 from heliodor.declare import ModeSpec, StepSpec
 from heliodor.errors import UsageError
 from heliodor.observers import Observer
-from heliodor.planning import Plan, Request
+from heliodor.plans import Plan, Request
 from heliodor.plugins import registry
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def plan(
     folders: PathLike | Iterable[PathLike] = (),
     out: PathLike = ".",
     threads: int | None = None,
+    max_memory: int | None = None,
+    scratch: PathLike | None = None,
 ) -> Plan:
     """Decide what will be done to an exposure, from its headers alone.
 
@@ -45,6 +47,8 @@ def plan(
     folders : searched for reference files
     out : folder for products
     threads : pieces worked on at once; all cores by default
+    max_memory : the process may take [bytes]; what is larger is worked on in files
+    scratch : folder for those files; that of the products by default
 
     Returns
     -------
@@ -63,6 +67,8 @@ def plan(
         references=references or {},
         folders=_paths(folders),
         out=Path(out),
+        max_memory=max_memory,
+        scratch=None if scratch is None else Path(scratch),
         **given,
     )
     return planning.plan(path, request)

@@ -105,7 +105,7 @@ class Ramp:
         self.groupdq = _with_rows(self.groupdq, rows)
         self.pixeldq = self.pixeldq[rows]
         if self.zeroframe is not None:
-            self.zeroframe = self.zeroframe[:, rows]
+            self.zeroframe = np.take(self.zeroframe, rows, axis=1)  # C-contiguous
         self.extra = {name: plane[rows] for name, plane in self.extra.items()}
 
     def unusable_groups(self) -> np.ndarray:

@@ -86,12 +86,15 @@ class Phase:
     looks : what a piece must hold whole, see `Look`
     writes : planes changed in place: of ``data``, ``groupdq``, ``pixeldq``, ``zeroframe``
     notes : planes made for this and later phases of the step
+    reaches : where else it reads what earlier phases have left: in other ``rows``, or in another
+        ``integration``
     """
 
     name: str
     looks: Look
     writes: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    reaches: tuple[Literal["integration", "rows"], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,9 @@ class StepSpec:
     takes : what it works on, ``ramp`` or ``image`` (any product of slopes)
     makes : the products a step gives instead of changing its input in place
     reshapes : it changes the shape of the ramp
+    adds : planes (ny, nx) it leaves with the ramp (for the plan)
+    prepare_reads : planes of the ramp whose values its `prepare` reads; it may be called while
+        earlier steps are still changing others
     version : of the algorithm; goes into the receipt
     """
 
@@ -182,6 +188,8 @@ class StepSpec:
     takes: Literal["ramp", "image"] = "ramp"
     makes: tuple[Output, ...] = ()
     reshapes: bool = False
+    adds: int = 0
+    prepare_reads: tuple[str, ...] = ("data", "groupdq", "pixeldq", "zeroframe")
     version: str = "1"
 
 
@@ -247,12 +255,14 @@ class Instrument:
     title : as people write it
     providers : distributions whose steps and pipelines its modes are made of
     layout : of its detectors
+    simulation : figures the simulator needs, with a section for each mode that can be simulated
     """
 
     name: str
     title: str
     providers: tuple[str, ...] = ()
     layout: Layout = Layout()
+    simulation: Resource | None = None
 
     def mode(
         self,
@@ -260,7 +270,6 @@ class Instrument:
         title: str,
         exp_types: tuple[str, ...],
         pipelines: tuple[str, ...],
-        simulation: Resource | None = None,
     ) -> ModeSpec:
         """Declare a mode that is recognised by EXP_TYPE.
 
@@ -269,7 +278,6 @@ class Instrument:
         name, title : without the instrument's
         exp_types : values of EXP_TYPE
         pipelines : of stage 1, 2, 3; as many as there are
-        simulation : figures the simulator needs
         """
         return ModeSpec(
             name=f"{self.name.lower()}-{name}",
@@ -279,7 +287,7 @@ class Instrument:
             pipelines=dict(enumerate(pipelines, 1)),
             providers=self.providers,
             layout=self.layout,
-            simulation=simulation,
+            simulation=self.simulation,
         )
 
 

@@ -17,6 +17,7 @@ from heliodor.declare import Note, Phase, StepSpec
 from heliodor.errors import StepError
 from heliodor.params import Params
 from heliodor.step import Piece, References, Skipped, Step
+from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
     from heliodor.references.files import Reference
@@ -70,6 +71,84 @@ def pieces(phase: Phase, shape: tuple[int, int, int, int], strip: int) -> Iterat
             yield Piece(None, None, 0, ny)
 
 
+class Task:
+    """A step on its way: begun, then called with pieces phase by phase, then ended.
+
+    Parameters
+    ----------
+    spec : the step
+    data : what it works on; arrays are changed in place
+    params : its parameters
+    references : its reference files by type
+    threads : pieces worked on at once
+    workspace : where its large arrays live
+
+    Attributes
+    ----------
+    begun : it applies, and its phases may be called
+    seconds : that it has worked so far
+    flagged : what it has flagged so far, if somebody counts; see `heliodor.flags.count`
+    """
+
+    def __init__(
+        self,
+        spec: StepSpec,
+        data: Ramp | Product,
+        params: Params,
+        references: Mapping[str, Reference],
+        threads: int = 1,
+        workspace: Workspace = MEMORY,
+    ):
+        self.spec = spec
+        self.data = data
+        self.step: Step = load(spec.impl)(params, threads, workspace)
+        self.references = References(references)
+        self.workspace = workspace
+        self.begun = False
+        self.seconds = 0.0
+        self.flagged: Any = 0
+        self._left: Skipped | None = None
+        self._shape = data.shape
+
+    def begin(self) -> None:
+        """Prepare the step; it has begun unless it does not apply."""
+        start = time.perf_counter()
+        self._left = self.step.prepare(self.data, self.references)
+        self.seconds += time.perf_counter() - start
+        self.begun = self._left is None
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Those that have something to do."""
+        return tuple(phase for phase in self.spec.phases if phase.name not in self.step.idle)
+
+    def start(self, phase: Phase) -> None:
+        """Make the notes of a phase."""
+        if isinstance(self.data, Ramp):
+            for note in phase.notes:
+                setattr(self.step.notes, note.name, _note(note, self.data.shape, self.workspace))
+
+    def method(self, phase: Phase) -> Callable[[Piece], None]:
+        """Give what is to be called with every piece."""
+        return partial(getattr(self.step, phase.name), self.data)
+
+    def end(self) -> Outcome:
+        """Let the step finish, and say what became of it."""
+        if self._left is not None:
+            return _left_out(self._left, self.seconds)
+        start = time.perf_counter()
+        made = self.step.finish(self.data) or {}
+        self.seconds += time.perf_counter() - start
+        if isinstance(made, Skipped):
+            return _left_out(made, self.seconds)
+        shape = self.data.shape
+        if shape != self._shape and not self.spec.reshapes:
+            raise StepError(
+                f"{self.spec.name} changed the shape {self._shape} to {shape}, undeclared"
+            )
+        return Outcome("COMPLETE", "", self.seconds, products=made)
+
+
 def execute(
     spec: StepSpec,
     data: Ramp | Product,
@@ -78,6 +157,7 @@ def execute(
     *,
     threads: int = 1,
     strip: int = STRIP,
+    workspace: Workspace = MEMORY,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Outcome:
     """Run a step on `data`, in place.
@@ -90,33 +170,31 @@ def execute(
     references : its reference files by type
     threads : pieces worked on at once
     strip : rows in a piece; the result depends on neither
+    workspace : where its large arrays live
     progress : called with the finished fraction, 0 to 1
     """
-    start = time.perf_counter()
-    step: Step = load(spec.impl)(params, threads)
-    shape = data.shape
-    answer = step.prepare(data, References(references))
-    if isinstance(answer, Skipped):
-        return _left_out(answer, time.perf_counter() - start)
-    if isinstance(data, Ramp):
-        # a flat subarray still gives every thread something to do
-        height = min(strip, -(-data.shape[2] // (2 * threads)))
-        for number, phase in enumerate(spec.phases):
-            for note in phase.notes:
-                setattr(step.notes, note.name, _note(note, data.shape))
-            done = _Share(progress, number, len(spec.phases))
-            method = partial(getattr(step, phase.name), data)
-            _run_pieces(method, list(pieces(phase, data.shape, height)), threads, done)
-    else:
-        for phase in spec.phases:
-            getattr(step, phase.name)(data)
-    made = step.finish(data) or {}
-    seconds = time.perf_counter() - start
-    if isinstance(made, Skipped):
-        return _left_out(made, seconds)
-    if data.shape != shape and not spec.reshapes:
-        raise StepError(f"{spec.name} changed the shape {shape} to {data.shape}, undeclared")
-    return Outcome("COMPLETE", "", seconds, products=made)
+    task = Task(spec, data, params, references, threads, workspace)
+    task.begin()
+    if task.begun:
+        start = time.perf_counter()
+        phases = task.phases
+        for number, phase in enumerate(phases):
+            task.start(phase)
+            if isinstance(data, Ramp):
+                height = strip_height(data.shape, strip, threads)
+                done = Share(progress, number / len(phases), 1 / len(phases))
+                run_pieces(
+                    task.method(phase), list(pieces(phase, data.shape, height)), threads, done
+                )
+            else:
+                getattr(task.step, phase.name)(data)
+        task.seconds += time.perf_counter() - start
+    return task.end()
+
+
+def strip_height(shape: tuple[int, int, int, int], strip: int, threads: int) -> int:
+    """Give the rows of a piece: also a flat subarray has something to do for every thread."""
+    return min(strip, -(-shape[2] // (2 * threads)))
 
 
 def _left_out(answer: Skipped, seconds: float) -> Outcome:
@@ -124,20 +202,22 @@ def _left_out(answer: Skipped, seconds: float) -> Outcome:
 
 
 @dataclass(frozen=True)
-class _Share:
-    """The part of a step's progress that one of its phases is."""
+class Share:
+    """A part of the progress: of one of several phases, say."""
 
     progress: Callable[[float], None]
-    number: int
-    total: int
+    start: float
+    length: float
 
     def __call__(self, done: float) -> None:
-        self.progress((self.number + done) / self.total)
+        """Tell how much of this part is finished."""
+        self.progress(self.start + done * self.length)
 
 
-def _run_pieces(
-    method: Callable[[Piece], None], todo: list[Piece], threads: int, done: _Share
+def run_pieces(
+    method: Callable[[Piece], None], todo: list[Piece], threads: int, done: Share
 ) -> None:
+    """Call a method with every piece, in threads; what one of them raises stops the rest."""
     if threads == 1 or len(todo) == 1:
         for count, piece in enumerate(todo, 1):
             method(piece)
@@ -156,6 +236,6 @@ def _run_pieces(
             raise
 
 
-def _note(note: Note, shape: tuple[int, int, int, int]) -> np.ndarray:
+def _note(note: Note, shape: tuple[int, int, int, int], workspace: Workspace) -> np.ndarray:
     sizes = dict(zip("igyx", shape, strict=True))
-    return np.zeros([sizes[axis] for axis in note.axes], note.dtype)
+    return workspace.zeros(tuple(sizes[axis] for axis in note.axes), note.dtype)

@@ -23,6 +23,7 @@ from heliodor.data import RAMP_MODEL, Keywords, Product, Ramp
 from heliodor.errors import ExposureError, NotYetError
 from heliodor.fitsarrays import StoredArray, read_image
 from heliodor.products.names import split_suffix
+from heliodor.workspace import MEMORY, Workspace
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ def look(path: str | Path, stage: int | None = None) -> Exposure:
             f"{path}: not a FITS file, or one with a broken header ({error}). "
             "Expected an exposure such as jw..._uncal.fits."
         ) from error
-    if not _compressed(path) and ends[-1] > size:
+    if not compressed(path) and ends[-1] > size:
         raise ExposureError(
             f"{path}: truncated: {size} bytes, but its headers announce {ends[-1]}. Fetch it again."
         )
@@ -129,13 +130,19 @@ def look(path: str | Path, stage: int | None = None) -> Exposure:
     return exposure
 
 
-def read_ramp(exposure: Exposure, threads: int = 1, model: str = RAMP_MODEL) -> Ramp:
+def read_ramp(
+    exposure: Exposure,
+    threads: int = 1,
+    workspace: Workspace = MEMORY,
+    model: str = RAMP_MODEL,
+) -> Ramp:
     """Read an exposure's ramp, every array once and straight into its final form.
 
     Parameters
     ----------
     exposure : of level ``uncal`` or ``ramp``
     threads : how many decode at once
+    workspace : where its arrays live
     model : the `stdatamodels.jwst.datamodels` class of its mode's ramps
 
     Returns
@@ -163,7 +170,7 @@ def read_ramp(exposure: Exposure, threads: int = 1, model: str = RAMP_MODEL) -> 
             def plane(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray | None:
                 if name not in exposure.planes or not hdus[name].header["NAXIS"]:
                     return None
-                array = _read(path, hdus[name], dtype, threads)
+                array = _read(path, hdus[name], dtype, threads, workspace)
                 if array.shape != shape:
                     raise ExposureError(
                         f"{path}: {name} has shape {array.shape}; with SCI {exposure.shape} "
@@ -185,7 +192,7 @@ def read_ramp(exposure: Exposure, threads: int = 1, model: str = RAMP_MODEL) -> 
     assert data is not None
     return Ramp(
         data=data,
-        groupdq=np.zeros(exposure.shape, np.uint8) if groupdq is None else groupdq,
+        groupdq=workspace.zeros(exposure.shape, np.uint8) if groupdq is None else groupdq,
         pixeldq=np.zeros((ny, nx), np.uint32) if pixeldq is None else pixeldq,
         keywords=exposure.keywords.copy(),
         zeroframe=zeroframe,
@@ -274,7 +281,7 @@ def _read_product_file(exposure: Exposure) -> Product:
         with exposure.open() as hdus:
             for plane in layout(model).planes.values():
                 if plane.dtype and plane.hdu in exposure.planes and hdus[plane.hdu].shape:
-                    planes[plane.name] = _read(path, hdus[plane.hdu], plane.dtype, 1)
+                    planes[plane.name] = _read(path, hdus[plane.hdu], plane.dtype)
     except (OSError, EOFError, ValueError, TypeError) as error:
         raise ExposureError(f"{path}: its arrays cannot be read: {error}") from error
     unit = str(keywords.get("BUNIT") or "DN/s")
@@ -350,15 +357,18 @@ def _open(path: Path) -> fits.HDUList:
         )
 
 
-def _compressed(path: Path) -> bool:
+def compressed(path: Path) -> bool:
+    """Whether a file is packed with gzip."""
     with open(path, "rb") as file:
         return file.read(2) == b"\x1f\x8b"
 
 
-def _read(path: Path, hdu: Any, dtype: Any, threads: int) -> np.ndarray:
-    if _compressed(path):
+def _read(
+    path: Path, hdu: Any, dtype: Any, threads: int = 1, workspace: Workspace = MEMORY
+) -> np.ndarray:
+    if compressed(path):
         return StoredArray(hdu).read(..., dtype)
-    return read_image(path, hdu, dtype, threads)
+    return read_image(path, hdu, dtype, threads, workspace=workspace)
 
 
 def _level(primary: Mapping[str, Any], science: Mapping[str, Any], shape: tuple[int, ...]) -> str:

@@ -2,34 +2,114 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from heliodor import bits
 from heliodor.data import Ramp
 from heliodor.declare import StepSpec
-from heliodor.kernels import kernel
+from heliodor.kernels import helper, kernel
+from heliodor.step import Piece
+
+PLANES = ("groupdq", "pixeldq")
+
+NAMES = tuple({**bits.GROUP, **bits.PIXEL})
+"""What is counted: samples (one pixel in one group) for bits of GROUPDQ, pixels for others."""
 
 
-@kernel("void(u1[::1], i8[::1])")
-def count_bits(groupdq, counts):
-    """Count samples with each bit.
+PLANE = np.array(["groupdq" if name in bits.GROUP else "pixeldq" for name in NAMES])
+"""Where each is counted."""
+
+
+@helper
+def add_bits(row, counts):
+    """Add up elements with each bit; most rows have few bits, and the loops are vectorised."""
+    union = 0
+    for value in row:
+        union |= value
+    for bit in range(counts.size):
+        if (union >> bit) & 1:
+            for value in row:
+                counts[bit] += (value >> bit) & 1
+
+
+@kernel("void(u4[:,::1], i8[::1])")
+def count_pixel_bits(pixeldq, counts):
+    """Add up pixels with each bit.
 
     Parameters
     ----------
-    groupdq : (n,) uint8
-    counts : (8,) int64; set
+    pixeldq : (ny, nx) uint32
+    counts : (32,) int64; added to
     """
-    for bit in range(8):
-        total = 0
-        for value in groupdq:
-            total += (value >> bit) & 1
-        counts[bit] = total
+    for y in range(pixeldq.shape[0]):
+        add_bits(pixeldq[y], counts)
+
+
+@kernel("void(u1[:,:,:,::1], i8, i8, i8, i8, i8[::1])")
+def count_bits(groupdq, first, last, row_start, row_stop, counts):
+    """Add up samples with each bit.
+
+    Parameters
+    ----------
+    groupdq : (nints, ngroups, ny, nx) uint8
+    first, last : integrations ``first <= i < last``
+    row_start, row_stop : rows ``row_start <= y < row_stop``
+    counts : (8,) int64; added to
+    """
+    for i in range(first, last):
+        for g in range(groupdq.shape[1]):
+            for y in range(row_start, row_stop):
+                add_bits(groupdq[i, g, y], counts)
+
+
+def count(ramp: Ramp, piece: Piece | None = None, planes: Collection[str] = PLANES) -> np.ndarray:
+    """Count the bits that are set.
+
+    Parameters
+    ----------
+    ramp : the exposure
+    piece : where; everywhere if None
+    planes : of ``groupdq`` and ``pixeldq``, those looked at; bits of others count as 0
+
+    Returns
+    -------
+    (len(NAMES),) int64
+    """
+    nints, _, ny, _ = ramp.shape
+    piece = piece or Piece(None, None, 0, ny)
+    counts = {plane: np.zeros(32, np.int64) for plane in PLANES}
+    if "groupdq" in planes:
+        whole = piece.integration is None
+        first, last = (0, nints) if whole else (piece.integration, piece.integration + 1)
+        rows = piece.row_start, piece.row_stop
+        count_bits(ramp.groupdq, first, last, *rows, counts["groupdq"])
+    if "pixeldq" in planes:
+        count_pixel_bits(ramp.pixeldq[piece.rows], counts["pixeldq"])
+    return np.array(
+        [
+            counts[plane][bits.PIXEL[name].bit_length() - 1]
+            for name, plane in zip(NAMES, PLANE, strict=True)
+        ]
+    )
+
+
+def named(counts: np.ndarray, spec: StepSpec) -> dict[str, int]:
+    """Give what a step has flagged by bit name: of its own bits those that it has set.
+
+    Nothing for a step that reshapes, since what it drops had flags as well.
+    """
+    if spec.reshapes:
+        return {}
+    new = {name: int(counts[NAMES.index(name)]) for name in spec.sets_bits}
+    return {name: number for name, number in new.items() if number}
 
 
 class FlagCounter:
     """What each step adds to the data quality arrays of a ramp.
 
-    Arrays are counted again only after a step that says it sets bits.
+    An array is counted again only after a step that says it sets some of its bits.
 
     Parameters
     ----------
@@ -37,29 +117,13 @@ class FlagCounter:
     """
 
     def __init__(self, ramp: Ramp):
-        self._counts = _count(ramp)
+        self._counts = count(ramp)
 
     def added(self, ramp: Ramp, spec: StepSpec) -> dict[str, int]:
-        """Count what has been added since the last call, by bit name.
-
-        Samples (one pixel in one group) for bits of GROUPDQ, pixels for others; nothing for a step
-        that reshapes, since what it drops had flags as well.
-        """
-        if not spec.sets_bits and not spec.reshapes:
-            return {}
-        now = _count(ramp)
-        new = {name: now[name] - self._counts[name] for name in spec.sets_bits}
-        self._counts = now
+        """Count what has been added since the last call, by bit name."""
+        planes = {plane for name, plane in zip(NAMES, PLANE, strict=True) if name in spec.sets_bits}
         if spec.reshapes:
-            return {}
-        return {name: count for name, count in new.items() if count}
-
-
-def _count(ramp: Ramp) -> dict[str, int]:
-    counts = np.zeros(8, np.int64)
-    count_bits(ramp.groupdq.reshape(-1), counts)
-    found = {name: int(counts[value.bit_length() - 1]) for name, value in bits.GROUP.items()}
-    for name, value in bits.PIXEL.items():
-        if name not in found:
-            found[name] = int(np.count_nonzero(ramp.pixeldq & np.uint32(value)))
-    return found
+            planes = set(PLANES)
+        before = self._counts
+        self._counts = np.where(np.isin(PLANE, list(planes)), count(ramp, planes=planes), before)
+        return named(self._counts - before, spec)

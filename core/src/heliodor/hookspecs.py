@@ -21,7 +21,7 @@ from heliodor.declare import Command, ModeSpec, Resource, RuleSpec, SelectorSpec
 
 if TYPE_CHECKING:
     from heliodor.engine import Outcome
-    from heliodor.planning import Plan, PlannedStep
+    from heliodor.plans import Plan, PlannedStep
     from heliodor.running import Result
 
 hookspec = pluggy.HookspecMarker("heliodor")

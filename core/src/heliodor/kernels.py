@@ -11,13 +11,17 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import config as _config
+from numba.core import event
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -111,3 +115,51 @@ def _jit(signature: str | list[str], **options: Any) -> Callable[[F], F]:
                 config.CACHE_DIR = before
 
     return decorate
+
+
+@dataclass
+class Compiled:
+    """What had to be compiled, because the cache folder did not have it.
+
+    Attributes
+    ----------
+    kernels : how many
+    seconds : that took
+    """
+
+    kernels: int = 0
+    seconds: float = 0.0
+
+
+@contextmanager
+def watched(tell: Callable[[str], None]) -> Iterator[Compiled]:
+    """Be told of every kernel that is compiled; those read from the cache are not.
+
+    Parameters
+    ----------
+    tell : called with the kernel's name before it is compiled, which takes up to some seconds
+    """
+    listener = _Listener(tell)
+    with event.install_listener("numba:compile", listener):
+        yield listener.compiled
+
+
+class _Listener(event.Listener):
+    def __init__(self, tell: Callable[[str], None]):
+        self.compiled = Compiled()
+        self._tell = tell
+        self._depth = 0
+        self._since = 0.0
+
+    def on_start(self, event: Any) -> None:
+        # helpers are compiled in the course of a kernel
+        if self._depth == 0:
+            self._since = time.perf_counter()
+            self._tell(event.data["dispatcher"].py_func.__name__)
+        self._depth += 1
+
+    def on_end(self, event: Any) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self.compiled.kernels += 1
+            self.compiled.seconds += time.perf_counter() - self._since

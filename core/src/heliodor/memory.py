@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import mmap
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-from heliodor.declare import StepSpec
+import numpy as np
 
-BASE = 350 * 2**20
+from heliodor.declare import StepSpec
+from heliodor.errors import UsageError
+
+BASE = 215 * 2**20
 """Python, its libraries, compiled kernels, and the scratch of a few threads [bytes]."""
 
-SLACK = 1.1
-"""The cube may take this much more than its arrays: page tables, pieces being decoded."""
+RESERVE = 240 * 2**20
+"""With the ramp on scratch, pages are handed back when the process is this close to its limit
+[bytes]."""
+
+ROOM = 80 * 2**20
+"""With the ramp on scratch, at least this is wanted for rows being worked on [bytes]."""
+
+POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 FOUR = 4  # bytes of a float32, and of a uint32
 
@@ -24,22 +35,36 @@ class Memory:
     ----------
     cube : the ramp, float32
     groupdq : its flags, uint8
-    planes : PIXELDQ, ZEROFRAME
-    references : two-dimensional planes of the step that holds most, with its notes
-    products : slopes, until they are written
+    planes : PIXELDQ, ZEROFRAME, what steps add to the ramp
+    references : two-dimensional planes of references held by the step at which most is held
+    notes : planes which that step hands from phase to phase
+    products : slopes, as far as that step has made them
+    row : one row of all integrations being worked on, with its products
     """
 
     cube: int
     groupdq: int
     planes: int
     references: int
+    notes: int
     products: int
+    row: int
 
     @property
     def peak(self) -> int:
-        """1.1 x (cube + group DQ) + planes + references + products + 350 MB."""
-        held = self.planes + self.references + self.products
-        return int(SLACK * (self.cube + self.groupdq)) + held + BASE
+        """Everything, and 215 MiB for the process itself."""
+        ramp = self.cube + self.groupdq + self.planes
+        return ramp + self.references + self.notes + self.products + BASE
+
+    @property
+    def least(self) -> int:
+        """What stays in memory when all that grows with the exposure lies on scratch."""
+        return self.fixed + RESERVE + max(ROOM, self.row)
+
+    @property
+    def fixed(self) -> int:
+        """What does not grow with the number of samples."""
+        return self.planes + self.references + BASE
 
     def to_dict(self) -> dict[str, int]:
         """Give all parts and the peak."""
@@ -63,25 +88,58 @@ def predict(
     """
     nints, ngroups, ny, nx = shape
     sizes = {"i": nints, "g": ngroups, "y": ny, "x": nx}
-    pixels = ny * nx
-    samples = nints * ngroups * pixels
-    steps = list(steps)
-    references = 0
+    plane = FOUR * ny * nx
+    samples = nints * ngroups * ny * nx
+    planes = plane * (1 + (nints if zeroframe else 0))
     products = 0
+    most = (0, 0, 0, 0)
     for spec in steps:
-        held = sum(need.planes for need in spec.refs) * FOUR * pixels
-        for phase in spec.phases:
-            held += sum(FOUR * _size(note.axes, sizes) for note in phase.notes)
-        references = max(references, held)
+        planes += spec.adds * plane
+        references = sum(need.planes for need in spec.refs) * plane
+        notes = sum(
+            np.dtype(note.dtype).itemsize * _size(note.axes, sizes)
+            for phase in spec.phases
+            for note in phase.notes
+        )
         for output in spec.makes:
             if not output.option or (options or {}).get(f"{spec.name}.{output.option}"):
                 products += output.planes * FOUR * _size(output.axes, sizes)
-    planes = FOUR * pixels * (1 + (nints if zeroframe else 0))
-    return Memory(FOUR * samples, samples, planes, references, products)
+        most = max(most, (references + notes + products, references, notes, products))
+    return Memory(FOUR * samples, samples, planes, *most[1:], row_size(shape))
+
+
+def row_size(shape: tuple[int, int, int, int]) -> int:
+    """Give the memory that one row of all integrations takes, with the products' [bytes]."""
+    nints, ngroups, _, nx = shape
+    groups = ngroups * (whole_pages(FOUR * nx) + whole_pages(nx))
+    return nints * (groups + 6 * whole_pages(FOUR * nx))
+
+
+def whole_pages(size: int) -> int:
+    """Give the memory that is touched with something of a size anywhere in it [bytes]."""
+    return (-(-size // mmap.PAGESIZE) + 1) * mmap.PAGESIZE
 
 
 def _size(axes: str, sizes: Mapping[str, int]) -> int:
     size = 1
     for axis in axes:
         size *= sizes[axis]
+    return size
+
+
+def parse_size(text: str) -> int:
+    """Turn ``1.5G``, ``800M`` or ``2Gi`` into bytes; a plain number is bytes.
+
+    Raises
+    ------
+    heliodor.errors.UsageError
+        It is not of that form, or not positive.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
+    size = 0
+    if match:
+        number, prefix, binary = match.groups()
+        size = int(float(number) * (1024 if binary else 1000) ** POWERS[prefix.upper()])
+    if size <= 0:
+        raise UsageError(f"'{text}' is not a size: allowed are such as 1.5G, 800M or 2Gi.")
     return size

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from heliodor.engine import Outcome
-    from heliodor.planning import Plan, PlannedStep
+    from heliodor.plans import Plan, PlannedStep
 
 
 class Observer:
@@ -17,6 +17,9 @@ class Observer:
 
     def step_started(self, plan: Plan, step: PlannedStep) -> None:
         """Note that a step begins."""
+
+    def compiling(self, kernel: str) -> None:
+        """Note that a kernel is compiled: once on a machine, and after an update."""
 
     def step_progress(self, step: PlannedStep, done: float) -> None:
         """Note how far a step is, 0 to 1."""

@@ -2,222 +2,39 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heliodor import exposures
-from heliodor.declare import ModeSpec, Output, RefNeed, StepSpec
+from heliodor.declare import ModeSpec, Output, RefNeed
 from heliodor.documents.apply import options
-from heliodor.documents.conditions import Condition
 from heliodor.documents.facts import facts
 from heliodor.documents.nodes import MAIN
-from heliodor.documents.shipped import Chosen, for_exposure
+from heliodor.documents.shipped import for_exposure
 from heliodor.documents.walk import SaveUse, StepUse, walk
-from heliodor.engine import STRIP, load
+from heliodor.engine import load
 from heliodor.errors import HeliodorError, NotYetError, UsageError, did_you_mean
-from heliodor.layers import Layered, Origin
+from heliodor.layers import Layered
 from heliodor.memory import Memory, predict
+from heliodor.plans import Plan, PlannedSave, PlannedStep, Request
 from heliodor.plugins import Offer, Registry, registry
 from heliodor.products.names import product_name
-from heliodor.references.selectors import (
-    Answer,
-    Found,
-    NotApplicable,
-    Sources,
-    Unknown,
-    select_all,
-)
+from heliodor.references.selectors import Answer, NotApplicable, Sources, select_all
 
 if TYPE_CHECKING:
     from heliodor.exposures import Exposure
     from heliodor.params import Params
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a user asks for, beside the exposure.
-
-    Attributes
-    ----------
-    parameters : ``{"jump.rejection_threshold": "5"}``; a name without a step is an option of the
-        pipeline (``save_calibrated_ramp``)
-    pipelines : files of edits, or one whole pipeline
-    skip : steps to leave out
-    references : reference file by type; ``N/A`` for none
-    folders : searched for reference files
-    out : folder for products
-    threads : pieces worked on at once; all cores by default
-    strip : rows in a piece; the result depends on neither
-    """
-
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    pipelines: tuple[Path, ...] = ()
-    skip: tuple[str, ...] = ()
-    references: Mapping[str, str | Path] = field(default_factory=dict)
-    folders: tuple[Path, ...] = ()
-    out: Path = Path()
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
-    strip: int = STRIP
-
-
-@dataclass(frozen=True)
-class PlannedStep:
-    """A step as it will be run, or why it will not be.
-
-    Attributes
-    ----------
-    label : what documents and parameters call it
-    offer : the implementation and who offers it
-    params : its parameters
-    origins : where each parameter that is not a declared default comes from
-    port : what it works on (``main`` is the ramp)
-    to : port that each of its products goes to, by product
-    runs : False if it is left out
-    reason : why it is left out, or what decides at run
-    condition : asked again when its turn comes, with what is known by then
-    references : what was found of the types it needs
-    offered : more specific implementations of strangers, taken only by ``use:``
-    """
-
-    label: str
-    offer: Offer
-    params: Params
-    origins: Mapping[str, Origin]
-    port: str
-    to: Mapping[str, str]
-    runs: bool
-    reason: str
-    condition: Condition
-    references: Mapping[str, Answer] = field(default_factory=dict)
-    offered: tuple[str, ...] = ()
-
-    @property
-    def spec(self) -> StepSpec:
-        """What the implementation declares."""
-        return self.offer.spec
-
-    @property
-    def files(self) -> dict[str, Path]:
-        """Reference file by type."""
-        return {
-            name: answer.path
-            for name, answer in self.references.items()
-            if isinstance(answer, Found)
-        }
-
-
-@dataclass(frozen=True)
-class PlannedSave:
-    """A product that will be written.
-
-    Attributes
-    ----------
-    port : what is written
-    suffix : of its name
-    path : where
-    condition : asked again when its turn comes
-    """
-
-    port: str
-    suffix: str
-    path: Path
-    condition: Condition
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that will be done to one exposure.
-
-    Attributes
-    ----------
-    exposure : its file, known by headers
-    mode : of the instrument
-    pipeline : the document, with the user's edits applied
-    nodes : steps and saves in order
-    facts : what conditions are asked with
-    memory : what it will take
-    request : what the user asked for
-    """
-
-    exposure: Exposure
-    mode: ModeSpec
-    pipeline: Chosen
-    nodes: tuple[PlannedStep | PlannedSave, ...]
-    facts: Mapping[str, Any]
-    memory: Memory
-    request: Request
-
-    @property
-    def steps(self) -> tuple[PlannedStep, ...]:
-        """The steps, those left out included."""
-        return tuple(node for node in self.nodes if isinstance(node, PlannedStep))
-
-    @property
-    def saves(self) -> tuple[PlannedSave, ...]:
-        """The products."""
-        return tuple(node for node in self.nodes if isinstance(node, PlannedSave))
-
-    @property
-    def missing(self) -> tuple[tuple[PlannedStep, RefNeed, Unknown], ...]:
-        """References that a step cannot do without and that were not found."""
-        return tuple(
-            (step, need, answer)
-            for step in self.steps
-            if step.runs
-            for need in step.spec.refs
-            if isinstance(answer := step.references.get(need.type), Unknown) and not need.optional
-        )
-
-    @property
-    def traversals(self) -> int:
-        """How often the cube is gone through."""
-        return sum(len(s.spec.phases) for s in self.steps if s.runs and s.spec.takes == "ramp")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the plan as plain data."""
-        return {
-            "input": str(self.exposure.path),
-            "mode": self.mode.name,
-            "pipeline": self.pipeline.document.name,
-            "shape": list(self.exposure.shape),
-            "steps": [_step_data(step) for step in self.steps],
-            "products": {save.suffix: str(save.path) for save in self.saves},
-            "missing": [need.type for _, need, _ in self.missing],
-            "traversals": self.traversals,
-            "memory": self.memory.to_dict(),
-        }
-
-
-def _step_data(step: PlannedStep) -> dict[str, Any]:
-    return {
-        "label": step.label,
-        "name": step.spec.name,
-        "distribution": step.offer.plugin.distribution,
-        "port": step.port,
-        "runs": step.runs,
-        "reason": step.reason,
-        "parameters": {
-            name: {"value": getattr(step.params, name), "origin": str(origin)}
-            for name, origin in step.origins.items()
-        },
-        "references": {
-            name: str(answer.path) if isinstance(answer, Found) else answer.why
-            for name, answer in step.references.items()
-        },
-        "phases": {phase.name: phase.looks for phase in step.spec.phases},
-    }
-
-
-def plan(path: str | Path, request: Request = Request()) -> Plan:
+def plan(path: str | Path, request: Request | None = None) -> Plan:
     """Decide what will be done to an exposure.
 
     Parameters
     ----------
     path : raw exposure
-    request : parameters, edits, references
+    request : parameters, edits, references; nothing but defaults if None
 
     Raises
     ------
@@ -233,7 +50,7 @@ def plan(path: str | Path, request: Request = Request()) -> Plan:
     except HeliodorError as error:
         raise type(error)(f"{path}: {error}") from error
     exposures.check_ramp(exposure, mode.layout.ramp)
-    return _Planner(plugins, exposure, mode, request).plan()
+    return _Planner(plugins, exposure, mode, request or Request()).plan()
 
 
 class _Planner:
@@ -280,9 +97,26 @@ class _Planner:
             zeroframe=bool(self.exposure.keywords.get("ZEROFRAM")),
             options=switches,
         )
+        self._check_limit(memory)
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request
         )
+
+    def _check_limit(self, memory: Memory) -> None:
+        limit = self.request.max_memory
+        if limit is None or memory.peak <= limit:
+            return
+        if memory.least > limit:
+            raise UsageError(
+                f"{self.exposure.path}: --max-memory {limit / 1e9:.2f}G is too little: steps and "
+                f"references of this exposure take {memory.least / 1e9:.2f} GB even with it on "
+                "scratch."
+            )
+        if exposures.compressed(self.exposure.path):
+            raise UsageError(
+                f"{self.exposure.path}: a compressed file is read as a whole, which takes more "
+                "than --max-memory allows. Unpack it first."
+            )
 
     def _by_port(self, uses: list[StepUse | SaveUse]) -> list[tuple[StepUse, str] | SaveUse]:
         """Order the nodes of a loop port by port: each product is finished before the next."""

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heliodor import exposures, products, receipt
 from heliodor.data import Product, Ramp
-from heliodor.engine import Outcome, execute
+from heliodor.engine import Outcome, Task, execute
 from heliodor.errors import (
     HeliodorError,
-    NotYetError,
     OutputError,
     ReferenceError,
     StepError,
 )
-from heliodor.flags import FlagCounter
+from heliodor.flags import FlagCounter, named
+from heliodor.kernels import Compiled, watched
 from heliodor.observers import Observer
-from heliodor.planning import Plan, PlannedSave, PlannedStep, Request
+from heliodor.plans import Plan, PlannedSave, PlannedStep, Request
 from heliodor.plugins import registry
 from heliodor.products.folder import check_folder
 from heliodor.references.files import Reference
 from heliodor.references.selectors import Found, NotApplicable
+from heliodor.scratch import Scratch
+from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
     from heliodor.products import Provenance
@@ -40,6 +44,7 @@ class Result:
     products : kept in memory, by name; empty when they were written
     paths : products that were written, by name
     provenance : statuses, references and receipt, as they stand in the products
+    compiled : kernels that were not in the cache yet
     problems : exceptions of observing plugins, which do not stop a run
     """
 
@@ -48,6 +53,7 @@ class Result:
     products: dict[str, Product | Ramp] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
     provenance: Provenance | None = None
+    compiled: Compiled = field(default_factory=Compiled)
     problems: list[str] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> Any:
@@ -78,6 +84,7 @@ class Result:
                 for step, outcome in self.outcomes
             ],
             "products": {name: str(path) for name, path in self.paths.items()},
+            "compiled": asdict(self.compiled),
             "problems": self.problems,
         }
 
@@ -135,6 +142,15 @@ def _options(request: Request) -> dict[str, Any]:
     return {name: value for name, value in request.parameters.items() if "." not in name}
 
 
+def _references(step: PlannedStep, data: Ramp | Product, stack: ExitStack) -> dict[str, Reference]:
+    """Open the reference files of a step; they are closed with the stack."""
+    opened: dict[str, Reference] = {}
+    for name, path in step.files.items():
+        opened[name] = Reference(name, path, data.keywords, data.shape[-2:])
+        stack.callback(opened[name].close)
+    return opened
+
+
 class _Run:
     """One plan being carried out."""
 
@@ -147,40 +163,59 @@ class _Run:
         self.facts = dict(plan.facts)
         self.ports: dict[str, Ramp | Product] = {}
         self.flags: FlagCounter | None = None
+        self.workspace: Workspace = MEMORY
+        self.step: PlannedStep | None = None
 
     def run(self) -> Result:
-        step: PlannedStep | None = None
+        plan = self.plan
         try:
             if self.save:
-                check_folder(self.plan.request.out)
-                _refuse_own_input(self.plan)
-            self.observer.reading(self.plan)
-            threads, model = self.plan.request.threads, self.plan.mode.layout.ramp
-            ramp = exposures.read_ramp(self.plan.exposure, threads, model)
-            self.flags = FlagCounter(ramp)
-            self.ports["main"] = ramp
-            del ramp
-            for number, node in enumerate(self.plan.nodes):
-                if isinstance(node, PlannedStep):
-                    step = node
-                    self._step(node)
-                    step = None
-                else:
-                    self._save(node)
-                self._release(number)
+                check_folder(plan.request.out)
+                _refuse_own_input(plan)
+            with (
+                watched(self.observer.compiling) as self.result.compiled,
+                plan.workspace() as self.workspace,
+            ):
+                self.observer.reading(plan)
+                ramp = exposures.read_ramp(
+                    plan.exposure, plan.request.threads, self.workspace, plan.mode.layout.ramp
+                )
+                self.flags = FlagCounter(ramp)
+                self.ports["main"] = ramp
+                del ramp
+                self._nodes()
         except BaseException as error:
-            self._event("on_failure", plan=self.plan, step=step, error=error)
+            self._event("on_failure", plan=plan, step=self.step, error=error)
             raise
         self.result.provenance = self._provenance()
         self._event("run_finished", result=self.result)
         return self.result
 
+    def _nodes(self) -> None:
+        number = 0
+        for group in self.plan.groups:
+            steps = [node for node in group if isinstance(node, PlannedStep)]
+            if not steps:
+                self._save(*(node for node in group if isinstance(node, PlannedSave)))
+            elif isinstance(self.workspace, Scratch) and steps[0].on_ramp:
+                self._steps(steps, self.workspace)
+            else:
+                self._step(*steps)
+            number += len(group)
+            self._release(number)
+
     def _step(self, step: PlannedStep) -> None:
         if step.port not in self.ports:
             return  # a product that was not made
+        self._started(step)
+        self._ended(step, self._execute(step))
+
+    def _started(self, step: PlannedStep) -> None:
+        self.step = step
         self._event("before_step", plan=self.plan, step=step)
         self.observer.step_started(self.plan, step)
-        outcome = self._execute(step)
+
+    def _ended(self, step: PlannedStep, outcome: Outcome) -> None:
         self.result.outcomes.append((step, outcome))
         self.facts[f"status.{step.label}"] = outcome.status
         for name, product in outcome.products.items():
@@ -191,41 +226,95 @@ class _Run:
         self._event("after_step", plan=self.plan, step=step, outcome=outcome)
         # they live on in their ports, until no later node uses them
         outcome.products = {}
+        self.step = None
 
-    def _execute(self, step: PlannedStep) -> Outcome:
+    def _left_out(self, step: PlannedStep) -> Outcome | None:
         if not step.runs:
             return Outcome("SKIPPED", step.reason)
         if step.condition.evaluate(self.facts) is not True:
             return Outcome("SKIPPED", step.condition.because(self.facts))
+        return None
+
+    def _execute(self, step: PlannedStep) -> Outcome:
+        if left_out := self._left_out(step):
+            return left_out
         data = self.ports[step.port]
-        references: dict[str, Reference] = {}
-        try:
-            for name, path in step.files.items():
-                references[name] = Reference(name, path, data.keywords, data.shape[-2:])
+        with self._blame(step), ExitStack() as stack:
             outcome = execute(
                 step.spec,
                 data,
                 step.params,
-                references,
+                _references(step, data, stack),
                 threads=self.plan.request.threads,
                 strip=self.plan.request.strip,
+                workspace=self.workspace,
                 progress=lambda done: self.observer.step_progress(step, done),
             )
-        except NotYetError as error:
-            raise NotYetError(f"{self.plan.exposure.path}: {step.label}: {error}") from error
-        except HeliodorError as error:
-            raise type(error)(f"{self.plan.exposure.path}: {step.label}: {error}") from error
-        except Exception as error:
-            raise StepError(
-                f"{self.plan.exposure.path}: {step.label} of {step.offer.plugin} failed: "
-                f"{type(error).__name__}: {error}"
-            ) from error
-        finally:
-            for reference in references.values():
-                reference.close()
         if isinstance(data, Ramp) and self.flags is not None:
             outcome.flagged = self.flags.added(data, step.spec)
         return outcome
+
+    def _steps(self, steps: list[PlannedStep], scratch: Scratch) -> None:
+        """Carry out consecutive steps with as few traversals of the ramp as they allow."""
+        from heliodor.together import Broken, Convoy, begin
+
+        request, ramp = self.plan.request, self.ports["main"]
+        assert isinstance(ramp, Ramp)
+        tasks: dict[str, Task] = {}
+        with ExitStack() as stack:
+            for step in steps:
+                self._started(step)
+                if self._left_out(step):
+                    continue
+                with self._blame(step):
+                    tasks[step.label] = task = Task(
+                        step.spec,
+                        ramp,
+                        step.params,
+                        _references(step, ramp, stack),
+                        request.threads,
+                        scratch,
+                    )
+                    begin(task, ramp)
+            working = [step for step in steps if step.label in tasks and tasks[step.label].begun]
+            convoy = Convoy(
+                [tasks[step.label] for step in working],
+                ramp,
+                scratch,
+                request.threads,
+                request.strip,
+                self.plan.room,
+            )
+            try:
+                convoy.run(lambda done: self.observer.step_progress(steps[-1], done))
+            except Broken as broken:
+                with self._blame(working[broken.number]):
+                    raise broken.error from None
+            for step in steps:
+                outcome = self._left_out(step)
+                if outcome is None:
+                    with self._blame(step):
+                        outcome = tasks[step.label].end()
+                    outcome.flagged = named(tasks[step.label].flagged, step.spec)
+                self._ended(step, outcome)
+        for plane in (ramp.data, ramp.groupdq, ramp.zeroframe):
+            if plane is not None:
+                scratch.reshaped(plane)
+        self.flags = FlagCounter(ramp)
+
+    @contextmanager
+    def _blame(self, step: PlannedStep) -> Iterator[None]:
+        """Say of an error which step and which exposure it is about."""
+        self.step = step
+        place = f"{self.plan.exposure.path}: {step.label}"
+        try:
+            yield
+        except HeliodorError as error:
+            raise type(error)(f"{place}: {error}") from error
+        except Exception as error:
+            raise StepError(
+                f"{place} of {step.offer.plugin} failed: {type(error).__name__}: {error}"
+            ) from error
 
     def _save(self, node: PlannedSave) -> None:
         if node.port not in self.ports or node.condition.evaluate(self.facts) is not True:
@@ -240,7 +329,7 @@ class _Run:
 
     def _release(self, number: int) -> None:
         """Let go of what no later node uses; the cube goes before products are written."""
-        later = {node.port for node in self.plan.nodes[number + 1 :]}
+        later = {node.port for node in self.plan.nodes[number:]}
         for port in list(self.ports):
             if port not in later:
                 del self.ports[port]

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from heliodor.params import Params
+from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
     from heliodor.data import Product
@@ -83,22 +84,27 @@ class Step(Generic[P]):
     do not overlap, and changes only the planes it declared, only inside its piece.  It may read
     beyond its piece only what no piece of that phase writes.  PIXELDQ is shared by all
     integrations: it may be changed in `prepare`, `finish`, and phases that look at ``pixels`` or
-    ``exposure``.
+    ``exposure``.  Of notes that an earlier phase has finished it may read other rows if it says so
+    (`heliodor.declare.Phase.reaches`).
 
     Attributes
     ----------
     params : the step's parameters
     notes : planes declared by its phases, and whatever else one phase leaves for the next
+    idle : names of phases that have nothing to do with this exposure; set by `prepare`
     threads : how many threads the run has, for phases that do their own division
+    workspace : gives arrays that grow with the exposure (``self.workspace.empty(shape, dtype)``)
     log : logger of the step
     """
 
     Params: ClassVar[type[Params]] = Params
 
-    def __init__(self, params: P, threads: int = 1):
+    def __init__(self, params: P, threads: int = 1, workspace: Workspace = MEMORY):
         self.params = params
         self.notes: Any = SimpleNamespace()
+        self.idle: tuple[str, ...] = ()
         self.threads = threads
+        self.workspace = workspace
         self.log = logging.getLogger(type(self).__module__)
 
     def prepare(self, data: Any, refs: References) -> Skipped | None:

@@ -63,7 +63,7 @@ def test_order_for_darks(kind):
     assert [use.label for use in steps if not use.enabled] == ["emicorr", "firstframe"]
 
 
-@pytest.mark.parametrize("step", ["refpix", "ipc", "ramp_fit"])
+@pytest.mark.parametrize("step", ["refpix", "ipc", "clean_flicker_noise", "ramp_fit"])
 def test_miri_has_its_own_kind_of_some_shared_steps(step):
     from heliodor.plugins import registry
 

@@ -49,7 +49,7 @@ def test_paths_are_printed_as_json(command, tmp_path, capsys):
     paths = json.loads(capsys.readouterr().out)
     assert Path(paths["exposure"]).name == "jw01234001001_02101_00001_nrcb1_uncal.fits"
     assert Path(paths["truth"]).exists()
-    assert len(paths["references"]) == 8
+    assert len(paths["references"]) == 9
 
 
 def test_paths_are_printed_one_a_line(command, tmp_path, capsys):
@@ -103,3 +103,23 @@ def test_segments(command, tmp_path, capsys):
     paths = json.loads(capsys.readouterr().out)["exposure"]
     assert [Path(path).name.split("_")[2] for path in paths] == ["00001-seg001", "00001-seg002"]
     assert sorted(map(str, (tmp_path / "out").glob("*_uncal.fits"))) == paths
+
+
+def test_modes_are_listed(command, capsys):
+    assert command("--list") == 0
+    assert capsys.readouterr().out == "tiny-imaging  Tiny imaging\n"
+    command("--list", "--json")
+    assert json.loads(capsys.readouterr().out) == {"tiny-imaging": "Tiny imaging"}
+
+
+def test_a_mode_is_needed(command):
+    with pytest.raises(UsageError, match="--list"):
+        command()
+
+
+def test_effects_on_request(command, tmp_path):
+    command("tiny-imaging", "--out", tmp_path, "--size", 16, "--also", "glow")
+    (truth,) = tmp_path.glob("*_truth.npz")
+    assert "glow" in json.loads(str(np.load(truth)["mode"]))["effects"]
+    with pytest.raises(UsageError, match="effect 'gloww'"):
+        command("tiny-imaging", "--out", tmp_path, "--size", 16, "--also", "gloww")

@@ -7,6 +7,7 @@ import pytest
 from heliodor.declare import Match, ModeSpec, Resource
 from heliodor.errors import UsageError
 from heliodor_simulate import EFFECTS, arrange, read_figures
+from heliodor_simulate.figures import can_be_simulated
 
 
 def test_defaults(tiny):
@@ -94,8 +95,9 @@ def test_figures_of_an_instrument(instrument):
     assert figures.instrument == instrument.upper()
     for name, array in figures.subarrays.items():
         # the array is read in columns + 12 times rows + 2 steps of 10 microseconds, and in four
-        # parts in full frame
-        nx, ny = array.size
+        # parts in full frame; columns are those of the fast axis
+        axes = next(iter(figures.detectors.values())).axes
+        nx, ny = (array.size[abs(axis) - 1] for axis in (axes.fast, axes.slow))
         steps = (nx + 12) * (ny + 2) if array.outputs == 1 else (nx // 4 + 12) * (ny + 1) + 1
         assert array.tframe == pytest.approx(steps * 1e-5, abs=2e-6), name
         for detector in array.corners or figures.detectors:
@@ -111,3 +113,49 @@ def test_declaring_the_plugin_imports_nothing_heavy():
         f"assert not set({heavy}) & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_mode_has_its_section(tiny):
+    content = tiny.model_dump()
+    content["modes"] = {
+        "imaging": {"exp_type": "NRC_IMAGE"},
+        "wfss": {
+            "exp_type": "NRC_WFSS", "detectors": ["NRCB2"], "defaults": {"detector": "NRCB2"},
+            "noise": {"flicker": 1.0}, "subarrays": ["FULL"],
+        },
+    }  # fmt: skip
+    assert read_figures(content).exp_type == "NRC_IMAGE"
+    figures = read_figures({**content, "modes": {"wfss": content["modes"]["wfss"]}})
+    assert figures.exp_type == "NRC_WFSS"
+    assert list(figures.detectors) == ["NRCB2"]
+    assert list(figures.subarrays) == ["FULL"]
+    assert (figures.noise.flicker, figures.noise.odd_even) == (1.0, 3.0)
+    assert figures.defaults == {"detector": "NRCB2", "readpatt": "RAPID"}
+
+
+def test_mode_without_section_cannot_be_simulated():
+    pytest.importorskip("heliodor_fgs")
+    instrument = Resource("heliodor_fgs", "simulation.yaml")
+    modes = {
+        name: ModeSpec(f"fgs-{name}", name, "FGS", Match(), simulation=instrument)
+        for name in ("imaging", "track")
+    }
+    assert can_be_simulated(modes["imaging"])
+    assert not can_be_simulated(modes["track"])
+    with pytest.raises(UsageError, match="'track' cannot be simulated"):
+        read_figures(modes["track"])
+
+
+@pytest.mark.parametrize("instrument", ["miri", "nircam", "niriss", "nirspec", "fgs"])
+def test_every_mode_with_a_detector_stage_has_figures(instrument):
+    modes = pytest.importorskip(f"heliodor_{instrument}.modes").MODES
+    for mode in modes:
+        if mode.pipelines[1] != "calwebb_detector1":
+            continue
+        figures = read_figures(mode)
+        assert figures.exp_type in mode.match.keywords["EXP_TYPE"]
+        for readpatt in figures.patterns:
+            subarray = "FULL" if figures.patterns[readpatt].tframe else None
+            setup = arrange(figures, readpatt=readpatt, subarray=subarray)
+            for start, length, full in zip(setup.corner, setup.size, figures.size, strict=True):
+                assert 1 <= start <= full - length + 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from heliodor.bits import PIXEL
 from heliodor_simulate import recovery
-from heliodor_simulate.particles import HIT
+from heliodor_simulate.particles import EVENT, HIT
 
 JUMP, FULL, USELESS = PIXEL["JUMP_DET"], PIXEL["SATURATED"], PIXEL["DO_NOT_USE"]
 SHAPE = (20, 30)
@@ -126,3 +126,30 @@ def test_truth_is_read_from_its_file(truth, tmp_path):
     np.savez(tmp_path / "truth.npz", **truth)
     read = recovery.read_truth(tmp_path / "truth.npz")
     assert (recovery.true_slope(read) == 1).all()
+
+
+def test_particles_in_groups_left_out_do_not_count(truth, dq):
+    mode = json.loads(truth["mode"]) | {"groups_used": (2, 9)}
+    truth["mode"] = json.dumps(mode)
+    for group, counts in ((2, False), (3, True), (8, True), (9, False)):
+        hit(truth, group=group, frame=0, electrons=900)
+        assert recovery.jumps(dq, truth).number == counts
+
+
+def test_snowballs_count_with_all_they_touch(truth, dq):
+    ball = np.zeros(1, EVENT)
+    ball["group"], ball["y"], ball["x"], ball["radius"] = 4, 10.4, 15.2, 1.0
+    truth["events"] = ball
+    y, x = np.nonzero(np.hypot(*(np.mgrid[:20, :30] - [[[10]], [[15]]])) < 4)
+    truth["hits"] = np.zeros(y.size, HIT)
+    truth["hits"]["y"], truth["hits"]["x"] = y, x
+    found = recovery.snowballs(dq, truth)
+    assert (found.number, found.caught, found.false) == (45, 0, 0)
+    dq[0, 10, 12:19] = JUMP
+    dq[0, 10, 15] = FULL
+    dq[0, 0, 0] = JUMP
+    found = recovery.snowballs(dq, truth)
+    assert found.caught == 7 / 45
+    assert found.false == 1 / found.clean
+    ball["group"] = 0  # no step of the ramp shows it
+    assert recovery.snowballs(dq, truth).number == 0

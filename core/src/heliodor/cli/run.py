@@ -13,7 +13,7 @@ from heliodor.errors import HeliodorError, UsageError
 from heliodor.products.names import product_name
 
 if TYPE_CHECKING:
-    from heliodor.planning import Request
+    from heliodor.plans import Request
 
 
 def configure_run(parser: argparse.ArgumentParser) -> None:
@@ -30,13 +30,19 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
         "--threads", type=_positive, metavar="N", help="threads to use (default: all cores)"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress and no table")
+    parser.add_argument(
+        "--scratch",
+        type=Path,
+        metavar="DIR",
+        help="folder for the files of --max-memory (default: that of the products)",
+    )
     parser.set_defaults(run=_run)
 
 
 def configure_plan(parser: argparse.ArgumentParser) -> None:
     """``heliodor plan FILE``."""
     _add_request(parser)
-    parser.set_defaults(run=_plan, out=Path(), threads=None)
+    parser.set_defaults(run=_plan, out=Path(), threads=None, scratch=None)
 
 
 def _add_request(parser: argparse.ArgumentParser) -> None:
@@ -78,11 +84,18 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip", action="append", default=[], metavar="STEP", help="leave out a step"
     )
+    parser.add_argument(
+        "--max-memory",
+        type=_size,
+        metavar="SIZE",
+        help="memory the process may take, such as 1.5G (1G = 1e9 bytes, 1Gi = 2**30): "
+        "what is larger is worked on in files",
+    )
 
 
 def request(arguments: argparse.Namespace) -> Request:
     """Turn the options of a command into a request."""
-    from heliodor.planning import Request
+    from heliodor.plans import Request
 
     given: dict[str, Any] = {
         "parameters": dict(_pair(text, "-p STEP.NAME=VALUE") for text in arguments.parameter),
@@ -91,6 +104,8 @@ def request(arguments: argparse.Namespace) -> Request:
         "references": dict(_pair(text, "--ref TYPE=FILE") for text in arguments.ref),
         "folders": tuple(arguments.references),
         "out": arguments.out,
+        "max_memory": arguments.max_memory,
+        "scratch": arguments.scratch,
     }
     if arguments.threads:
         given["threads"] = arguments.threads
@@ -163,6 +178,12 @@ def _pair(text: str, form: str) -> tuple[str, str]:
     if not equals or not name:
         raise UsageError(f"'{text}' is not of the form {form}")
     return name.strip(), value.strip()
+
+
+def _size(text: str) -> int:
+    from heliodor.memory import parse_size
+
+    return parse_size(text)
 
 
 def _positive(text: str) -> int:

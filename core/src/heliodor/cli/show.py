@@ -12,7 +12,7 @@ from heliodor.observers import Observer
 
 if TYPE_CHECKING:
     from heliodor.engine import Outcome
-    from heliodor.planning import Plan, PlannedStep
+    from heliodor.plans import Plan, PlannedStep
     from heliodor.running import Result
 
 
@@ -60,10 +60,15 @@ def plan(planned: Plan) -> None:
         )
     memory = planned.memory
     console().print(
-        f"memory at most {_mib(memory.peak)} (cube {_mib(memory.cube)}, flags "
-        f"{_mib(memory.groupdq)}, references {_mib(memory.references)}, products "
-        f"{_mib(memory.products)}); {planned.traversals} traversals of the cube"
+        f"memory {_mib(memory.peak)} (cube {_mib(memory.cube)}, flags {_mib(memory.groupdq)}, "
+        f"references {_mib(memory.references)}, products {_mib(memory.products)}); "
+        f"{len(planned.passes)} traversals of the cube"
     )
+    if planned.on_scratch:
+        folder = planned.request.scratch or planned.request.out
+        console().print(f"on scratch in {verbatim(folder)}; phases that share a traversal:")
+        for number, names in enumerate(planned.passes, 1):
+            console().print(f"  {number:2} {', '.join(names)}", highlight=False)
 
 
 def result(done: Result) -> None:
@@ -87,6 +92,11 @@ def result(done: Result) -> None:
         console().print(f"[bold green]wrote[/] {verbatim(path)}", soft_wrap=True)
     if not done.paths:
         console().print("[yellow]no product was asked for, none was written[/]")
+    if done.compiled.kernels:
+        console().print(
+            f"[dim]{done.compiled.kernels} kernels were compiled in {done.compiled.seconds:.0f} s; "
+            "from now on they are read from the cache[/]"
+        )
     for problem in done.problems:
         console_err().print(f"[yellow]{verbatim(problem)}[/]", soft_wrap=True)
 
@@ -117,9 +127,13 @@ class Progress(Observer):
         """Start the bar of a step."""
         self._show(step.label)
 
+    def compiling(self, kernel: str) -> None:
+        """Say why nothing moves for a while."""
+        self.bars.update(self.task, description=f"compiling {kernel} (only this once)")
+
     def step_progress(self, step: PlannedStep, done: float) -> None:
         """Move the bar."""
-        self.bars.update(self.task, completed=done)
+        self.bars.update(self.task, description=step.label, completed=done)
 
     def step_ended(self, plan: Plan, step: PlannedStep, outcome: Outcome) -> None:
         """Fill the bar."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from heliodor.declare import Instrument, Layout, Match
+from heliodor.declare import Instrument, Layout, Match, Resource
 
 FGS = Instrument(
     "FGS",
     "FGS",
     providers=("heliodor-detector",),
     layout=Layout(full=(2048, 2048), outputs=4, planes=("ZEROFRAME",)),
+    simulation=Resource("heliodor_fgs", "simulation.yaml"),
 )
 
 GUIDER = replace(FGS, layout=Layout(full=(2048, 2048), outputs=4, ramp="GuiderRawModel"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from heliodor.declare import Instrument, Layout
+from heliodor.declare import Instrument, Layout, Resource
 
 MIRI = Instrument(
     "MIRI",
     "MIRI",
     providers=("heliodor-detector",),
     layout=Layout(full=(1032, 1024), outputs=4),
+    simulation=Resource("heliodor_miri", "simulation.yaml"),
 )
 
 IMAGE = ("calwebb_detector1", "calwebb_image2")

@@ -6,6 +6,7 @@ from heliodor.declare import ModeSpec, Resource, StepSpec
 from heliodor.hookspecs import hookimpl
 
 from heliodor_miri.modes import MODES
+from heliodor_miri.steps.clean_flicker_noise import SPEC as CLEAN_FLICKER_NOISE
 from heliodor_miri.steps.emicorr import SPEC as EMICORR
 from heliodor_miri.steps.firstframe import SPEC as FIRSTFRAME
 from heliodor_miri.steps.ipc import SPEC as IPC
@@ -15,7 +16,17 @@ from heliodor_miri.steps.refpix import SPEC as REFPIX
 from heliodor_miri.steps.reset import SPEC as RESET
 from heliodor_miri.steps.rscd import SPEC as RSCD
 
-STEPS = (EMICORR, IPC, FIRSTFRAME, LASTFRAME, RESET, RSCD, REFPIX, RAMP_FIT)
+STEPS = (
+    EMICORR,
+    IPC,
+    FIRSTFRAME,
+    LASTFRAME,
+    RESET,
+    RSCD,
+    REFPIX,
+    CLEAN_FLICKER_NOISE,
+    RAMP_FIT,
+)
 """In the order of the pipeline."""
 
 

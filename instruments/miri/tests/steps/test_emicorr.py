@@ -2,7 +2,6 @@ import asdf
 import numpy as np
 import pytest
 from heliodor.engine import execute
-from heliodor.errors import NotYetError
 from heliodor.references.files import Reference
 from heliodor_miri.steps.emicorr import SPEC
 from heliodor_miri.steps.emicorr.fit import Fitter, lowest
@@ -136,15 +135,6 @@ def test_skipped(make_ramp, run, keywords, ngroups, reason):
 def test_skipped_without_a_reference(make_ramp):
     ramp = make_ramp(np.ones((1, 3, 4, 8)), **KEYWORDS)
     assert execute(SPEC, ramp, EmiCorrParams(skip=False), {}).status == "SKIPPED"
-
-
-@pytest.mark.parametrize(
-    "params",
-    [{"algorithm": "sequential"}, {"onthefly_corr_freq": [10.0]}, {"user_supplied_reffile": "a"}],
-)
-def test_what_is_missing_is_said(make_ramp, run, params):
-    with pytest.raises(NotYetError, match="emicorr"):
-        run(make_ramp(np.ones((1, 3, 4, 8)), **KEYWORDS), **params)
 
 
 def test_ramps_that_show_nothing_stay(make_ramp, run):

@@ -29,7 +29,7 @@ def run(make_ramp, make_reference):
         keywords = {"SUBARRAY": "FULL", "READPATT": "FASTR1", "NINTS": len(groupdq), **keywords}
         ramp = make_ramp(np.zeros(groupdq.shape), groupdq=groupdq.copy(), **keywords)
         table = skips(2, 4) if table is None else table
-        reference = make_reference("rscd", ramp, table=table)
+        reference = make_reference("rscd", ramp, RSCD_GROUP_SKIP=table)
         return ramp, execute(SPEC, ramp, RscdParams(), {"rscd": reference}, **dict(how))
 
     return run

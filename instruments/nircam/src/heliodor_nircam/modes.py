@@ -9,15 +9,15 @@ NIRCAM = Instrument(
     "NIRCam",
     providers=("heliodor-detector",),
     layout=Layout(full=(2048, 2048), outputs=4, planes=("ZEROFRAME",)),
+    simulation=Resource("heliodor_nircam", "simulation.yaml"),
 )
-SIMULATION = Resource("heliodor_nircam", "simulation.yaml")
 
 IMAGE = ("calwebb_detector1", "calwebb_image2")
 SPECTRA = ("calwebb_detector1", "calwebb_spec2", "calwebb_spec3")
 TIME_SERIES = ("calwebb_detector1", "calwebb_spec2", "calwebb_tso3")
 
 MODES = (
-    NIRCAM.mode("imaging", "imaging", ("NRC_IMAGE",), (*IMAGE, "calwebb_image3"), SIMULATION),
+    NIRCAM.mode("imaging", "imaging", ("NRC_IMAGE",), (*IMAGE, "calwebb_image3")),
     NIRCAM.mode("wfss", "wide field slitless spectroscopy", ("NRC_WFSS",), SPECTRA),
     NIRCAM.mode("coron", "coronagraphy", ("NRC_CORON",), (*IMAGE, "calwebb_coron3")),
     NIRCAM.mode("tsimage", "imaging time series", ("NRC_TSIMAGE",), (*IMAGE, "calwebb_tso3")),

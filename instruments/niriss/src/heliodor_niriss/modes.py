@@ -9,15 +9,15 @@ NIRISS = Instrument(
     "NIRISS",
     providers=("heliodor-detector",),
     layout=Layout(full=(2048, 2048), outputs=4, planes=("ZEROFRAME",)),
+    simulation=Resource("heliodor_niriss", "simulation.yaml"),
 )
-SIMULATION = Resource("heliodor_niriss", "simulation.yaml")
 
 IMAGE = ("calwebb_detector1", "calwebb_image2")
 SPECTRA = ("calwebb_detector1", "calwebb_spec2", "calwebb_spec3")
 TIME_SERIES = ("calwebb_detector1", "calwebb_spec2", "calwebb_tso3")
 
 MODES = (
-    NIRISS.mode("imaging", "imaging", ("NIS_IMAGE",), (*IMAGE, "calwebb_image3"), SIMULATION),
+    NIRISS.mode("imaging", "imaging", ("NIS_IMAGE",), (*IMAGE, "calwebb_image3")),
     NIRISS.mode("wfss", "wide field slitless spectroscopy", ("NIS_WFSS",), SPECTRA),
     NIRISS.mode("soss", "single object slitless spectroscopy", ("NIS_SOSS",), TIME_SERIES),
     NIRISS.mode("ami", "aperture masking interferometry", ("NIS_AMI",), (*IMAGE, "calwebb_ami3")),

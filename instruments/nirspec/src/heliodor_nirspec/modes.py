@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from heliodor.declare import Instrument, Layout, Match
+from heliodor.declare import Instrument, Layout, Match, Resource
 
 NIRSPEC = Instrument(
     "NIRSPEC",
     "NIRSpec",
     providers=("heliodor-detector",),
     layout=Layout(full=(2048, 2048), outputs=4),
+    simulation=Resource("heliodor_nirspec", "simulation.yaml"),
 )
 
 IRS2 = Match({"INSTRUME": ("NIRSPEC",), "READPATT": ("NRSIRS2", "NRSIRS2RAPID")})

@@ -1,9 +1,9 @@
+from functools import partial
+
 import numpy as np
 import pytest
-from astropy.io import fits
+from heliodor import testing
 from heliodor.bits import REFERENCE_PIXEL
-from heliodor.data import Keywords, Ramp
-from heliodor.references.files import Reference
 
 LINES = 512
 """Lines of made-up frames; a detector has 2048."""
@@ -20,30 +20,15 @@ def make_irs2():
         data += rng.normal(1000, 50, (*groups, 1, 1))
         pixeldq = np.zeros((3200, LINES), np.uint32)
         pixeldq[:, :4] = pixeldq[:, -4:] = REFERENCE_PIXEL
-        return Ramp(
-            data=data.astype(np.float32),
-            groupdq=rng.integers(0, 8, data.shape, np.uint8),
-            pixeldq=pixeldq,
-            keywords=Keywords({"DETECTOR": detector, "SUBSTRT1": 1, "SUBSTRT2": 1, **keywords}),
-        )
+        groupdq = rng.integers(0, 8, data.shape, np.uint8)
+        return testing.make_ramp(data, groupdq, pixeldq=pixeldq, DETECTOR=detector, **keywords)
 
     return make
 
 
 @pytest.fixture
 def make_reference(tmp_path):
-    """Write extensions, images or tables, to a reference file and open it for a ramp."""
-
-    def make(type, ramp, **extensions):
-        path = tmp_path / f"{type}.fits"
-        hdus = [
-            (fits.BinTableHDU if array.dtype.names else fits.ImageHDU)(array, name=name)
-            for name, array in extensions.items()
-        ]
-        fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(path, overwrite=True)
-        return Reference(type, path, ramp.keywords, ramp.shape[-2:])
-
-    return make
+    return partial(testing.make_reference, tmp_path)
 
 
 @pytest.fixture

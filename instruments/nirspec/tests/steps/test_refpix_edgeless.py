@@ -1,10 +1,10 @@
-"""Pseudo reference pixels of subarrays that do not reach an edge (R-18)."""
+"""Pseudo reference pixels of subarrays that do not reach an edge."""
 
 import numpy as np
 import pytest
 from heliodor.bits import DO_NOT_USE, REFERENCE_PIXEL
-from heliodor.data import Keywords, Ramp
 from heliodor.engine import execute
+from heliodor.testing import make_ramp
 from heliodor_detector.steps.refpix import SPEC as GENERAL
 from heliodor_detector.steps.refpix.params import RefPixParams
 from heliodor_nirspec.steps.refpix_edgeless import SPEC
@@ -26,9 +26,7 @@ def exposure(detector, groups=(2, 3), shape=(32, 64)):
         "INSTRUME": "NIRSPEC", "SUBARRAY": "SUB512S", "SUBSTRT1": 545, "SUBSTRT2": 1043,
         "FASTAXIS": fast, "SLOWAXIS": slow, "NOUTPUTS": 1,
     }  # fmt: skip
-    return Ramp(
-        data.astype(np.float32), np.zeros(data.shape, np.uint8), pixeldq, Keywords(keywords)
-    )
+    return make_ramp(data, pixeldq=pixeldq, **keywords)
 
 
 def clipped(values):
@@ -42,7 +40,7 @@ def clipped(values):
 
 @pytest.mark.parametrize("odd_even_columns", [True, False])
 @pytest.mark.parametrize("detector", AXES)
-def test_R_18_outer_columns_correct_the_subarray(detector, odd_even_columns):
+def test_r18_outer_columns_correct_the_subarray(detector, odd_even_columns):
     ramp = exposure(detector)
     before = ramp.data.copy()
     outer = np.zeros(ramp.pixeldq.shape, bool)
@@ -60,7 +58,7 @@ def test_R_18_outer_columns_correct_the_subarray(detector, odd_even_columns):
         np.testing.assert_allclose(ramp.data[i, g], expected, rtol=1e-6, atol=1e-4)
 
 
-def test_R_18_flags_of_the_exposure_stay():
+def test_r18_flags_of_the_exposure_stay():
     ramp = exposure("NRS1")
     before = ramp.pixeldq.copy()
     execute(SPEC, ramp, RefPixParams(), {})
@@ -68,7 +66,7 @@ def test_R_18_flags_of_the_exposure_stay():
     assert not (ramp.pixeldq & np.uint32(REFERENCE_PIXEL)).any()
 
 
-def test_R_18_without_good_outer_columns_it_is_skipped():
+def test_r18_without_good_outer_columns_it_is_skipped():
     ramp = exposure("NRS2")
     ramp.pixeldq[:, :4] |= DO_NOT_USE
     ramp.pixeldq[:, -4:] |= DO_NOT_USE
@@ -77,11 +75,11 @@ def test_R_18_without_good_outer_columns_it_is_skipped():
     np.testing.assert_array_equal(ramp.data, before)
 
 
-def test_R_18_the_general_step_would_find_no_reference_pixels():
+def test_r18_the_general_step_would_find_no_reference_pixels():
     assert execute(GENERAL, exposure("NRS1"), RefPixParams(), {}).status == "SKIPPED"
 
 
-def test_R_18_independent_of_threads():
+def test_r18_independent_of_threads():
     one, other = exposure("NRS1", (3, 4)), exposure("NRS1", (3, 4))
     execute(SPEC, one, RefPixParams(), {})
     execute(SPEC, other, RefPixParams(), {}, threads=3, strip=5)

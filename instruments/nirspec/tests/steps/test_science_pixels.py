@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from heliodor.bits import AD_FLOOR, DO_NOT_USE, NO_SAT_CHECK, SATURATED
-from heliodor.data import Keywords, Ramp
 from heliodor.engine import execute
+from heliodor.testing import make_ramp
 from heliodor_detector.steps.ipc import SPEC as PLAIN_IPC
 from heliodor_detector.steps.ipc.params import IpcParams
 from heliodor_detector.steps.saturation import SPEC as PLAIN_SATURATION
@@ -19,17 +19,10 @@ NX = 40
 def pair(detector, data, **keywords):
     """Make an IRS2 ramp around science pixels (nints, ngroups, 2048, nx), and one of these only."""
     rows = Layout.of({"DETECTOR": detector}, 3200).science_rows()
-    header = {"INSTRUME": "NIRSPEC", "DETECTOR": detector, "SUBSTRT1": 1, "SUBSTRT2": 1, **keywords}
+    header = {"INSTRUME": "NIRSPEC", "DETECTOR": detector, **keywords}
     whole = np.full((*data.shape[:2], 3200, data.shape[3]), 70000, np.float32)
     whole[:, :, rows] = data
-    ramps = [
-        Ramp(
-            each, np.zeros(each.shape, np.uint8), np.zeros(each.shape[2:], np.uint32),
-            Keywords(header),
-        )
-        for each in (whole, data.copy())
-    ]  # fmt: skip
-    return *ramps, rows
+    return make_ramp(whole, **header), make_ramp(data, **header), rows
 
 
 def ramps(seed=1, ngroups=5):
@@ -66,6 +59,18 @@ def test_saturation_is_that_of_science_pixels_alone(make_reference, detector, gr
     assert not irs2.pixeldq[others].any()
 
 
+def test_saturated_pixels_of_the_first_frame_become_zero(make_reference):
+    irs2, plain, rows = pair("NRS2", ramps(), NFRAMES=1)
+    plain.zeroframe, irs2.zeroframe = plain.data[:, 1].copy(), irs2.data[:, 1].copy()
+    for spec, ramp in ((SATURATION, irs2), (PLAIN_SATURATION, plain)):
+        refs = thresholds(make_reference, ramp, np.random.default_rng(3))
+        execute(spec, ramp, SaturationParams(), refs, threads=2)
+    assert (plain.zeroframe == 0).any()
+    np.testing.assert_array_equal(irs2.zeroframe[:, rows], plain.zeroframe)
+    others = np.setdiff1d(np.arange(3200), rows)
+    assert (irs2.zeroframe[:, others] == 70000).all()
+
+
 def second_group(make_reference, use_readpatt, steps, bias=100.0):
     """One pixel in row 1000 of science pixels; five frames a group, threshold 20000."""
     data = np.full((1, 4, 2048, NX), 150, np.float32)
@@ -90,7 +95,7 @@ def second_group(make_reference, use_readpatt, steps, bias=100.0):
         (False, (200, 5200, 21000, 22000), False),
     ],
 )
-def test_second_group_of_averaged_frames(make_reference, use_readpatt, steps, second):
+def test_b08_second_group_of_averaged_frames(make_reference, use_readpatt, steps, second):
     dq = second_group(make_reference, use_readpatt, steps)
     flagged = np.zeros(dq.shape, bool)
     first = next(g for g, value in enumerate(steps) if value >= 20000)

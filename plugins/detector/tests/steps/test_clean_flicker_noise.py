@@ -116,7 +116,7 @@ def differences_plainly(data, groupdq, masks, axis, **how):
 
 
 @pytest.mark.parametrize("slow_axis", [1, 2])
-def test_stripes_are_removed_and_stars_stay(exposure, slow_axis):
+def test_b05_stripes_are_removed_and_stars_stay(exposure, slow_axis):
     data, groupdq = striped(slow_axis, drift=1.0)
     made = exposure(data, groupdq, SLOWAXIS=-slow_axis)
     assert clean(made).status == "COMPLETE"
@@ -132,7 +132,7 @@ def test_stripes_are_removed_and_stars_stay(exposure, slow_axis):
 @pytest.mark.parametrize("method", ["median", None])
 @pytest.mark.parametrize("single", [True, False])
 @pytest.mark.parametrize("slow_axis", [1, 2])
-def test_the_same_as_plainly(exposure, method, single, slow_axis):
+def test_b05_the_same_as_plainly(exposure, method, single, slow_axis):
     data, groupdq = striped(slow_axis)
     made = exposure(data, groupdq, SLOWAXIS=slow_axis)
     rates = [draft(made)] * 2 if single else draft(made, "rateints")
@@ -331,7 +331,6 @@ def test_a_mask_of_another_shape_fails(exposure, tmp_path):
         ("NRS_IFU", {"mask_science_regions": True}),
         ("NIS_SOSS", {"mask_science_regions": True}),
         ("NRC_TSGRISM", {"background_method": "median_image"}),
-        ("MIR_IMAGE", {}),
     ],
 )
 def test_what_is_not_there_yet_says_so(exposure, exp_type, params):

@@ -11,16 +11,15 @@ def least_squares(places, values, weights, components, n):
     return found
 
 
-def test_a_line_is_fitted_as_by_the_matrix_of_waves(monkeypatch):
-    monkeypatch.setattr(frequencies, "smooth_lines", lambda noise: noise)
+def test_a_line_is_fitted_as_by_the_matrix_of_waves():
     rng = np.random.default_rng(1)
     n = 512
     image = rng.normal(0, 1, (12, n)).astype(np.float32)
     mask = rng.random(image.shape) < 0.7
-    noise = frequencies.line_noise(image, mask)
+    noise = frequencies.waves(frequencies.line_components(image, mask), n)
     assert not noise[: frequencies.EDGE].any()
     gain = frequencies.low_pass(n)
-    weights = frequencies.line_weights(mask)
+    weights = frequencies.line_weights(mask, np.roll(mask, 1, axis=0))
     values = frequencies.without_outliers(image, mask)
     for y in range(frequencies.EDGE, 12 - frequencies.EDGE):
         good = np.flatnonzero(mask[y])
@@ -37,16 +36,39 @@ def test_slow_noise_of_lines_is_removed_and_stars_do_not_matter():
     image = np.tile(wave, (64, 1)).astype(np.float32)
     mask = np.ones(image.shape, bool)
     image[:, 700:720], mask[:, 700:720] = 1e5, False
-    noise = frequencies.line_noise(image, mask)
+    components = frequencies.line_components(image, mask)
+    noise = frequencies.waves(frequencies.smooth_lines(components, n), n)
     middle = np.s_[16:-16]
     # a gap makes waves leak into each other: those of negative frequency are not fitted
     np.testing.assert_allclose(noise[middle], np.tile(np.roll(wave, 1), (32, 1)), atol=0.2)
 
 
+def test_b05_noise_is_smoothed_across_lines_and_moved_by_one_line_and_pixel():
+    n, nlines = 64, 40
+    components = np.zeros((nlines, 3), complex)
+    components[20] = 1, 2j, 3 - 1j
+    noise = frequencies.waves(frequencies.smooth_lines(components, n), n)
+    line = np.roll(frequencies.waves(components[20:21], n)[0], 1)
+    across = frequencies.gaussian(np.arange(nlines) - 21, frequencies.SMOOTH_SIGMA)
+    np.testing.assert_allclose(noise, across[:, None] * line, atol=1e-9)
+
+
+def test_weights_are_of_the_line_and_the_pixel_before():
+    mask = np.ones((1, 512), bool)
+    before = np.zeros((1, 512), bool)
+    before[0, 100:104] = True
+    density = 1 / frequencies.line_weights(mask, before)[0]
+    assert density.argmax() in (102, 103)
+    sigma = frequencies.DENSITY_SIGMA
+    expected = sum(frequencies.gaussian(np.arange(512) - x - 1.0, sigma) for x in range(100, 104))
+    lowest = frequencies.gaussian(np.zeros(1), sigma)
+    np.testing.assert_allclose(density, np.maximum(expected, lowest), rtol=1e-12)
+
+
 def test_weights_stay_bounded_where_the_line_before_has_no_background():
     mask = np.ones((64, 512), bool)
     mask[20:40] = False
-    weights = frequencies.line_weights(mask)
+    weights = frequencies.line_weights(mask, np.roll(mask, 1, axis=0))
     assert not weights[20:40].any()
     np.testing.assert_allclose(weights[10], 1, rtol=1e-6)
     assert weights[40].max() <= 1 / frequencies.gaussian(np.zeros(1), frequencies.DENSITY_SIGMA)

@@ -152,7 +152,7 @@ def test_mean_dark_current_of_parameter_then_plane_then_keyword(make_ramp, make_
 @pytest.mark.parametrize(
     ("intstart", "used"), [(None, [0, 1, 2, 2, 2]), (1, [0, 1, 2, 2, 2]), (2, [2] * 5)]
 )
-def test_integrations_of_the_dark(make_ramp, make_reference, intstart, used):
+def test_r13_integrations_of_the_dark(make_ramp, make_reference, intstart, used):
     dark = np.arange(3.0).reshape(3, 1, 1, 1).repeat(2, axis=1)
     keywords = {} if intstart is None else {"INTSTART": intstart}
     flags = np.array([1, 2, 4], np.uint32).reshape(3, 1, 1, 1)

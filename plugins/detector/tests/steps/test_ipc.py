@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
-from astropy.io import fits
-from heliodor.data import Keywords, Ramp
 from heliodor.engine import execute
 from heliodor.errors import NotYetError, ReferenceError
-from heliodor.references.files import Reference
+from heliodor.testing import make_ramp, make_reference
 from heliodor_detector.steps.ipc import SPEC
 from heliodor_detector.steps.ipc.kernel import convolve
 from heliodor_detector.steps.ipc.params import IpcParams
@@ -15,21 +13,8 @@ CORNER = {"INSTRUME": "NIRCAM", "SUBSTRT1": 1, "SUBSTRT2": 1}
 NO_BORDER = np.zeros(4, np.int64)
 
 
-def ramp_of(data, **keywords):
-    return Ramp(
-        data=data,
-        groupdq=np.zeros(data.shape, np.uint8),
-        pixeldq=np.zeros(data.shape[-2:], np.uint32),
-        keywords=Keywords(keywords),
-    )
-
-
 def reference_of(folder, weights, ramp, **header):
-    path = folder / "ipc.fits"
-    primary = fits.PrimaryHDU()
-    primary.header.update(header)
-    fits.HDUList([primary, fits.ImageHDU(weights, name="SCI")]).writeto(path, overwrite=True)
-    return {"ipc": Reference("ipc", path, ramp.keywords, ramp.shape[-2:])}
+    return {"ipc": make_reference(folder, "ipc", ramp, header, SCI=weights)}
 
 
 def slow_convolution(image, weights, border, extend):
@@ -132,7 +117,7 @@ def test_a_detector_without_reference_pixels_above_and_below():
 @pytest.mark.parametrize("threads", [1, 3])
 def test_every_group_is_convolved(tmp_path, threads):
     rng = np.random.default_rng(2)
-    ramp = ramp_of(rng.normal(9000, 99, (2, 3, 12, 10)).astype(np.float32), **CORNER)
+    ramp = make_ramp(rng.normal(9000, 99, (2, 3, 12, 10)).astype(np.float32), **CORNER)
     weights = rng.normal(0, 0.01, (3, 3)).astype(np.float32)
     expected = [[slow_convolution(g, weights, (4, 0, 4, 0), False) for g in i] for i in ramp.data]
     outcome = execute(
@@ -151,7 +136,7 @@ def test_every_group_is_convolved(tmp_path, threads):
 
 def test_a_kernel_for_each_pixel_is_cut_to_the_subarray(tmp_path):
     rng = np.random.default_rng(3)
-    ramp = ramp_of(rng.normal(9000, 99, (1, 1, 6, 7)).astype(np.float32), **INSIDE)
+    ramp = make_ramp(rng.normal(9000, 99, (1, 1, 6, 7)).astype(np.float32), **INSIDE)
     weights = rng.normal(0, 0.01, (3, 3, 20, 20)).astype(np.float32)
     mine = weights[:, :, 4:10, 2:9]
     expected = slow_convolution(ramp.data[0, 0], mine, NO_BORDER, True)
@@ -161,7 +146,7 @@ def test_a_kernel_for_each_pixel_is_cut_to_the_subarray(tmp_path):
 
 
 def test_skipped_without_a_reference():
-    ramp = ramp_of(np.ones((1, 1, 8, 8), np.float32), **INSIDE)
+    ramp = make_ramp(np.ones((1, 1, 8, 8), np.float32), **INSIDE)
     outcome = execute(SPEC, ramp, IpcParams(), {})
     assert outcome.status == "SKIPPED"
     assert "reference file" in outcome.reason
@@ -169,14 +154,14 @@ def test_skipped_without_a_reference():
 
 @pytest.mark.parametrize("shape", [(4, 4), (3, 2), (3, 3, 3)])
 def test_a_kernel_without_a_middle_is_refused(tmp_path, shape):
-    ramp = ramp_of(np.ones((1, 1, 8, 8), np.float32), **INSIDE)
+    ramp = make_ramp(np.ones((1, 1, 8, 8), np.float32), **INSIDE)
     references = reference_of(tmp_path, np.ones(shape, np.float32), ramp)
     with pytest.raises(ReferenceError, match="odd length"):
         execute(SPEC, ramp, IpcParams(), references)
 
 
 def test_irs2_is_said_to_be_missing(tmp_path):
-    ramp = ramp_of(np.ones((1, 1, 3200, 2), np.float32), **CORNER)
+    ramp = make_ramp(np.ones((1, 1, 3200, 2), np.float32), **CORNER)
     with pytest.raises(NotYetError, match="IRS2"):
         execute(
             SPEC,

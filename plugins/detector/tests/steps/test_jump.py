@@ -103,7 +103,7 @@ def test_a_falling_step_counts_by_its_size_in_a_single_pass_only(run):
 
 @pytest.mark.parametrize("nints", [20, 30])
 @pytest.mark.parametrize("only_use_ints", [True, False])
-def test_clipping_over_integrations(run, nints, only_use_ints):
+def test_r10_clipping_over_integrations(run, nints, only_use_ints):
     rng = np.random.default_rng(nints)
     data = slopes(nints, 3, 2, 2) + rng.normal(size=(nints, 3, 2, 2))
     data[7, 2:, 1, 0] += 100
@@ -113,8 +113,8 @@ def test_clipping_over_integrations(run, nints, only_use_ints):
     assert ramp.keywords["PRIMECRS"] == pytest.approx(1000 / (2 * nints * GROUP_TIME * 4))
 
 
-def test_a_group_that_is_clipped_everywhere_is_no_cosmic_ray(run):
-    # flags that are nothing but JUMP_DET go, others stay
+def test_r10_a_group_that_is_clipped_everywhere_is_no_cosmic_ray(run):
+    # flags that are nothing but JUMP_DET go, others stay
     data = slopes(20, 4, 2, 2)
     data[5, 2:] += 1000
     groupdq = np.zeros(data.shape, np.uint8)
@@ -123,8 +123,8 @@ def test_a_group_that_is_clipped_everywhere_is_no_cosmic_ray(run):
     assert jumps(ramp) == [[5, 2, 0, 0]]
 
 
-def test_when_clipping_is_chosen(run):
-    # by integrations, or by usable groups of all of them; R-11: the parameters
+def test_r10_r11_when_clipping_is_chosen(run):
+    # by integrations, or by usable groups of all of them
     data = slopes(10, 4, 1, 2)
     # 5 sigma; as one of n it is n / sqrt(n - 1) standard deviations: 3.3 of 10, 5.6 of 30
     data[3, 2:, 0, 0] += 30
@@ -137,8 +137,24 @@ def test_when_clipping_is_chosen(run):
         assert len(jumps(ramp)) == flagged, params
 
 
-def test_too_few_usable_groups(run):
-    # complete, but nothing is found and nothing counted
+def test_r11_defaults_are_those_of_operations():
+    params = JumpParams()
+    assert params.minimum_groups == 3
+    assert params.minimum_sigclip_groups == 100
+    assert params.only_use_ints is True
+
+
+def test_r10_clipping_needs_as_many_integrations_as_the_parameter_says(run):
+    # 99 are compared with the noise of the references, 100 with each other
+    data = slopes(100, 4, 1, 2)
+    data[5, 2:, 0, 0] += 70  # 0.7 sigma of the references; all others are the same
+    for nints in (99, 100):
+        ramp, _ = run(data[:nints], readnoise=100.0, flag_4_neighbors=False)
+        assert len(jumps(ramp)) == (nints == 100)
+
+
+def test_r11_too_few_usable_groups(run):
+    # complete, but nothing is found and nothing counted
     data = slopes(1, 4, 1, 1)
     data[0, 2:] += 1000
     groupdq = np.zeros(data.shape, np.uint8)
@@ -160,8 +176,8 @@ def test_short_ramps_are_skipped(run, ngroups):
     assert not ramp.pixeldq.any()
 
 
-def test_rate_of_jumps_in_the_header(run):
-    # per 1000 pixels and second, before neighbours; unusable groups are not observed
+def test_r12_rate_of_jumps_in_the_header(run):
+    # per 1000 pixels and second, before neighbours; unusable groups are not observed
     data = slopes(2, 7, 4, 5)
     data[1, 3:, 2, 2] += 100
     groupdq = np.zeros(data.shape, np.uint8)
@@ -170,6 +186,18 @@ def test_rate_of_jumps_in_the_header(run):
     assert len(jumps(ramp)) == 5
     assert ramp.keywords["PRIMECRS"] == pytest.approx(1000 * 1 / (11 * GROUP_TIME * 20))
     assert ramp.keywords["EXTNCRS"] == 0
+
+
+def test_r12_no_rate_where_no_time_was_observed(run):
+    data = slopes(2, 4, 2, 2)
+    groupdq = np.zeros(data.shape, np.uint8)
+    groupdq[:, 1:] = DO_NOT_USE  # one usable group each: no difference, no seconds
+    ramp, outcome = run(data, groupdq, minimum_sigclip_groups=2)
+    assert outcome.status == "COMPLETE"
+    assert not {"PRIMECRS", "EXTNCRS"} & set(ramp.keywords)
+    groupdq[0, 1] = 0
+    ramp, _ = run(data, groupdq, minimum_sigclip_groups=2)
+    assert ramp.keywords["PRIMECRS"] == ramp.keywords["EXTNCRS"] == 0
 
 
 def test_groups_after_large_jumps(run):

@@ -61,6 +61,18 @@ def test_flags_that_would_change_the_slope_too_much_are_taken_back(run_jump):
         assert showers_in(out) == pytest.approx(1)
 
 
+def test_the_largest_change_as_jwst_has_it(run_jump):
+    """It is 6 electrons/s whatever is asked for; here 3 DN/s."""
+    for height, found in ((350, True), (450, False)):  # a 13th of it, in 10 s
+        # noise so large that nothing is a jump
+        given = {"readnoise": 200.0, "extend_snr_threshold": 0.8, "max_shower_amplitude": 0.01}
+        data = ramp(height=height)
+        out, _ = run_jump(data, large_events_as_jwst=True, **given, **FIND)
+        assert flagged(out)[0, 5][SHOWER].any() == found
+        assert showers_in(out) == pytest.approx(1)
+        assert not flagged(run_jump(data, **given, **FIND)[0])[0, 5][SHOWER].any()
+
+
 def test_saturated_and_reference_pixels_are_not_flagged(run_jump):
     data = ramp(height=15)
     groupdq = np.zeros(data.shape, np.uint8)

@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
 from heliodor.bits import DO_NOT_USE, JUMP_DET, PERSISTENCE, SATURATED
+from heliodor.engine import execute
+from heliodor_detector.steps.saturation import SPEC as SATURATION
+from heliodor_detector.steps.saturation.params import SaturationParams
 
 NINTS, NGROUPS, NY, NX = 2, 6, 90, 110
 Y, X = np.mgrid[:NY, :NX]
@@ -94,6 +97,59 @@ def test_a_core_is_needed_but_not_at_edges(run):
         assert run(groupdq, edge_size=0)[1] == 0
 
 
+@pytest.mark.parametrize("as_jwst", [False, True])
+@pytest.mark.parametrize("upright", [False, True])
+def test_where_a_core_is_looked_for(run, as_jwst, upright):
+    """A long region with its core off the centre: operations turn the ellipse the other way."""
+    groupdq = flags()
+    long, wide = (Y - 45, X - 55) if upright else (X - 55, Y - 45)
+    region = (long / 18) ** 2 + (wide / 6) ** 2 < 1
+    core = (long - 9) ** 2 + wide**2 < 1.5**2
+    groupdq[0, 2][region & ~core] = JUMP_DET
+    groupdq[0, 2:, core] = SATURATED
+    out, count = run(groupdq, large_events_as_jwst=as_jwst)
+    assert count == pytest.approx(0 if as_jwst else 1)
+    assert (out[0, 2] & JUMP_DET > 0).sum() == region.sum() - core.sum() or not as_jwst
+
+
+def test_edges_of_columns_as_jwst_has_them(run):
+    """It takes the number of rows, here 90, for that of columns, 110."""
+    groupdq = flags()
+    snowball(groupdq, 70, 45, core=0)
+    assert run(groupdq)[1] == 0
+    assert run(groupdq, large_events_as_jwst=True)[1] == pytest.approx(1)
+    assert run(groupdq, large_events_as_jwst=True, edge_size=10)[1] == 0
+
+
+def breakthrough(use_readpatt, make_ramp, make_reference):
+    """Run saturation on a snowball whose core is hit in the last of a group's four frames."""
+    data = np.broadcast_to(1000.0 + 50 * np.arange(NGROUPS)[:, None, None], (1, NGROUPS, NY, NX))
+    data = data.copy()
+    data[0, 1:, disc(50, 40, 9)] += 3000
+    # one frame of four at full well, and all of the next group
+    data[0, 1, disc(50, 40, 4)] = 16000
+    data[0, 2:, disc(50, 40, 4)] = 60000
+    ramp = make_ramp(data, NFRAMES=4, TGROUP=10.0)
+    plane = {name: np.full((NY, NX), value, np.float32)
+             for name, value in (("saturation", 58000), ("superbias", 0))}  # fmt: skip
+    refs = {name: make_reference(name, ramp, SCI=value) for name, value in plane.items()}
+    execute(SATURATION, ramp, SaturationParams(use_readpatt=use_readpatt), refs)
+    return ramp
+
+
+@pytest.mark.parametrize("use_readpatt", [True, False])
+def test_b15_breakthrough_snowballs_are_found(make_ramp, make_reference, run_jump, use_readpatt):
+    ramp = breakthrough(use_readpatt, make_ramp, make_reference)
+    core = disc(50, 40, 4)
+    hidden = (ramp.groupdq[0, 1] & DO_NOT_USE) > 0
+    np.testing.assert_array_equal(hidden[core], use_readpatt)
+    out, _ = run_jump(ramp.data, ramp.groupdq, expand_large_events=True)
+    assert out.keywords["EXTNCRS"] > 0
+    flagged = out.groupdq[0, 1] & (JUMP_DET | DO_NOT_USE) > 0
+    assert flagged[disc(50, 40, 15)].all()
+    assert (out.groupdq[0, 2:] & SATURATED > 0)[:, disc(50, 40, 6)].all()
+
+
 def test_without_required_cores_saturation_does_not_grow(run):
     groupdq = flags()
     snowball(groupdq, 50, 40)
@@ -165,6 +221,17 @@ def test_many_at_once_whatever_the_threads(run):
         again, same = run(groupdq, threads=threads, strip=strip)
         np.testing.assert_array_equal(again, first)
         assert same == count
+
+
+def test_r12_rate_of_snowballs_in_the_header(run_jump):
+    # per million pixels and second; a group that is not to be used is not observed
+    groupdq = flags()
+    snowball(groupdq, 50, 40)
+    snowball(groupdq, 70, 20, integration=1)
+    groupdq[1, -1] = DO_NOT_USE
+    ramp, _ = run_jump(np.zeros(groupdq.shape), groupdq, expand_large_events=True)
+    observed = 10.0 * (NINTS * (NGROUPS - 1) - 1) * NY * NX
+    assert ramp.keywords["EXTNCRS"] == pytest.approx(2e6 / observed)
 
 
 def test_off_by_default(run):

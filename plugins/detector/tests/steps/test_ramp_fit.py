@@ -483,3 +483,31 @@ def test_pairs_of_groups_give_the_weighted_slope(length):
 
 def test_ramps_of_one_group_have_no_pairs():
     assert pair_table(weight_table(1), 1).shape == (0, POWERS.size)
+
+
+@pytest.mark.parametrize(
+    "rejected",
+    [
+        [(), ()],
+        [(0, 1), ()],  # one integration begins later in every pixel
+        [(7,), (0, 1, 7)],
+        [(3,), ()],  # in the middle: no ramp is simple
+        [(0, 1, 2, 3, 4, 5, 6), ()],  # a group is left, of which nothing is made
+    ],
+)
+def test_groups_that_no_pixel_has_cost_nothing_but_themselves(fit, rejected):
+    rng = np.random.default_rng(5)
+    data = rng.normal(40, 20, (2, 8, 5, 40)).cumsum(axis=1)
+    flags = np.zeros(data.shape, np.uint8)
+    for integration, groups in enumerate(rejected):
+        flags[integration, list(groups)] = DNU
+    flags[1, 4, 2, 10:20] |= JUMP
+    flags[0, 0, 3, :7] |= SAT
+    together = fit(data, flags)
+    # with a pixel that has every group, flags are no longer those of all pixels
+    more = np.pad(data, ((0, 0), (0, 0), (0, 1), (0, 0)), mode="edge")
+    alone = fit(more, np.pad(flags, ((0, 0), (0, 0), (0, 1), (0, 0))))
+    for kind, product in together.items():
+        for name, plane in product.planes.items():
+            expected = alone[kind].planes[name][..., :-1, :]
+            np.testing.assert_allclose(plane, expected, rtol=3e-7, err_msg=f"{kind} {name}")

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 from heliodor.bits import DO_NOT_USE, REFERENCE_PIXEL
-from heliodor.data import Keywords, Ramp
 from heliodor.engine import execute
 from heliodor.errors import ExposureError, NotYetError
+from heliodor.testing import make_ramp
 from heliodor_detector.steps.refpix import SPEC
 from heliodor_detector.steps.refpix.kernel import clipped_means, running_medians, subtract
 from heliodor_detector.steps.refpix.params import RefPixParams
@@ -36,12 +36,7 @@ def exposure(start, shape, *, axes=(1, 2), outputs=4, groups=(1, 2), bad=0.0, se
         "SLOWAXIS": axes[1],
         "NOUTPUTS": outputs,
     }
-    return Ramp(
-        data=data.astype(np.float32),
-        groupdq=np.zeros(data.shape, np.uint8),
-        pixeldq=pixeldq,
-        keywords=Keywords(keywords),
-    )
+    return make_ramp(data, pixeldq=pixeldq, **keywords)
 
 
 def run(ramp, threads=1, strip=64, **params):

@@ -130,7 +130,7 @@ def test_equal_to_a_plain_version(make_ramp, make_reference, ngroups, nframes, g
         assert ((expected ^ plain) & DO_NOT_USE).any()
 
 
-def test_average_hides_saturation_of_the_last_frames(make_ramp, make_reference):
+def test_b08_average_hides_saturation_of_the_last_frames(make_ramp, make_reference):
     # frames 5 to 8 at 20, 30, 60, 60 thousand: below the threshold, but not usable
     data = np.array([1000, 42500, 60000, 60000], np.float32).reshape(1, 4, 1, 1)
     threshold = [[60000]]
@@ -140,7 +140,7 @@ def test_average_hides_saturation_of_the_last_frames(make_ramp, make_reference):
         np.testing.assert_array_equal(ramp.groupdq.ravel(), expected)
 
 
-def test_second_group_hit_in_its_last_frame(make_ramp, make_reference):
+def test_b08_second_group_hit_in_its_last_frame(make_ramp, make_reference):
     # 3000 above a bias of 10000, then one of four frames at full well, then all
     data = np.array([13000, 27000, 60000], np.float32).reshape(1, 3, 1, 1)
     ramp = make_ramp(data, NFRAMES=4)

@@ -13,7 +13,7 @@ import numpy as np
 from heliodor.declare import ModeSpec, Resource
 from heliodor.errors import UsageError, did_you_mean
 
-from heliodor_simulate.figures import Bandpass, Detector, Figures, read_figures
+from heliodor_simulate.figures import Bandpass, Detector, Figures, Pattern, read_figures
 
 EFFECTS = {
     "sources": "stars",
@@ -31,8 +31,16 @@ EFFECTS = {
     "odd-even": "drifting offsets of odd and even columns",
     "cosmic-rays": "charge left by particles",
     "snowballs": "large round events with saturated cores",
+    "settling": "what MIRI's first and last groups have too much or too little",
 }
 """Effects that can be left out, and what they are."""
+
+ON_REQUEST = {
+    "interference": "waves of other electronics in the order of read-out (MIRI)",
+    "bad-reference-pixels": "interleaved reference pixels that are bad at times (IRS2)",
+    "glow": "warm frame around the detector's edge (NIRSpec)",
+}
+"""Effects that are there only when asked for, and what they are."""
 
 WINDOW = "GENERIC"
 """Value of SUBARRAY for a window that is none of the instrument's own subarrays."""
@@ -57,7 +65,7 @@ class Setup:
     sky : background in the first and in the last column [electron/s]; rises, or falls, by
         the same factor from column to column
     seed : of all random numbers
-    effects : names of `EFFECTS` that are present
+    effects : names of `EFFECTS` and `ON_REQUEST` that are present
     """
 
     figures: Figures
@@ -88,9 +96,19 @@ class Setup:
         return self.figures.optics[self.device.optics].bandpasses[self.bandpass]
 
     @property
+    def pattern(self) -> Pattern:
+        """Figures of the read pattern."""
+        return self.figures.patterns[self.readpatt]
+
+    @property
     def shape(self) -> tuple[int, int]:
         """(ny, nx)."""
         return self.size[1], self.size[0]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the whole detector is read."""
+        return self.size == self.figures.size
 
     @property
     def tgroup(self) -> float:
@@ -104,14 +122,14 @@ class Setup:
 
     @property
     def live(self) -> tuple[slice, slice]:
-        """The pixels that see light, as an index: all but the detector's border."""
-        border = self.figures.border
-        low = [max(0, border - (start - 1)) for start in self.corner]
-        high = [
-            min(n, full - border - (start - 1))
-            for n, full, start in zip(self.size, self.figures.size, self.corner, strict=True)
-        ]
-        return slice(low[1], high[1]), slice(low[0], high[0])
+        """The pixels that can see light, as an index: all but the detector's border."""
+        columns, rows = (
+            slice(max(0, border - (start - 1)), min(n, full - border - (start - 1)))
+            for border, n, full, start in zip(
+                self.figures.border, self.size, self.figures.size, self.corner, strict=True
+            )
+        )
+        return rows, columns
 
     @property
     def reference_pixels(self) -> np.ndarray:
@@ -121,7 +139,7 @@ class Setup:
         return out
 
     def has(self, effect: str) -> bool:
-        """Whether an effect of `EFFECTS` is present."""
+        """Whether an effect of `EFFECTS` or `ON_REQUEST` is present."""
         return effect in self.effects
 
     def random(self, purpose: str) -> np.random.Generator:
@@ -136,7 +154,7 @@ class Setup:
 def arrange(
     mode: Figures | ModeSpec | Resource | Path | str | dict[str, Any],
     *,
-    subarray: str = "FULL",
+    subarray: str | None = None,
     size: int | tuple[int, int] | None = None,
     ngroups: int = 5,
     nints: int = 1,
@@ -147,21 +165,26 @@ def arrange(
     sky: float | tuple[float, float] | None = None,
     seed: int = 1,
     without: Iterable[str] = (),
+    also: Iterable[str] = (),
 ) -> Setup:
     """Arrange an exposure.
 
     Parameters
     ----------
     mode : figures, or where they are; see `read_figures`
-    subarray : one of the mode's
+    subarray : one of the mode's; the mode's first choice if None
     size : instead of a subarray, a window (nx, ny) at the detector's first corner, with the full
-        array's frame time: a real window that small would collect too little light to test with
+        array's frame time: a real window that small would collect too little light to test with;
+        of an interleaved pattern, one number is that of lines, which are always whole, and the
+        detector itself is as narrow
     ngroups, nints : groups in an integration, integrations
-    readpatt, detector, filter, pupil : the mode's first choice if None
+    readpatt, detector, filter, pupil : the mode's first choice if None; a grating stands for the
+        pupil
     sky : background [electron/s]; two of them for the first and the last column, with the same
         factor from column to column between them; the bandpass' own if None
     seed : of all random numbers
     without : names of `EFFECTS` to leave out
+    also : names of `ON_REQUEST` to add
 
     Raises
     ------
@@ -170,8 +193,12 @@ def arrange(
     """
     figures = read_figures(mode)
     readpatt = _known(readpatt or figures.defaults["readpatt"], figures.patterns, "read pattern")
+    pattern = figures.patterns[readpatt]
+    if subarray is None:
+        subarray = figures.defaults.get("subarray", "FULL")
     detector = _choose_detector(figures, detector, subarray, size)
     left_out = {_known(name, EFFECTS, "effect", exact=True) for name in without}
+    added = {_known(name, ON_REQUEST, "effect", exact=True) for name in also}
     if ngroups < 1 or nints < 1:
         raise UsageError(f"An exposure has at least 1 group and integration: {ngroups}, {nints}.")
     if seed < 0:
@@ -181,18 +208,20 @@ def arrange(
         array = figures.subarrays[subarray]
         corner = (array.corners or {}).get(detector, (1, 1))
         (width, height), tframe, outputs = array.size, array.tframe, array.outputs
+        if pattern.tframe and array.size != figures.size:
+            raise UsageError(f"Read pattern {readpatt} is for the full frame, not for {subarray}.")
     else:
-        width, height = (size, size) if isinstance(size, int) else size
-        smallest = 2 * figures.border
-        if not (smallest < width <= figures.size[0] and smallest < height <= figures.size[1]):
-            raise UsageError(
-                f"A window of {width} x {height} pixels is not between {smallest + 1} and "
-                f"{figures.size[0]} x {figures.size[1]}."
-            )
+        width, height = _window(figures, detector, pattern, size)
         whole = figures.subarrays["FULL"]
         subarray, corner, tframe, outputs = WINDOW, (1, 1), whole.tframe, 1
         if (width, height) == figures.size:
             subarray, outputs = "FULL", whole.outputs
+        if figures.amplifiers == "interlaced" or pattern.interleaved:
+            outputs = whole.outputs
+        if pattern.interleaved:
+            # the correction needs dark lines at either end: a narrow detector has them
+            figures = _narrow(figures, (width, height))
+    tframe = pattern.tframe or tframe
     bandpass = _choose_bandpass(figures, detector, filter, pupil)
     if sky is None:
         sky = figures.optics[figures.detectors[detector].optics].bandpasses[bandpass].sky
@@ -208,15 +237,54 @@ def arrange(
         tframe=tframe,
         outputs=outputs,
         readpatt=readpatt,
-        nframes=figures.patterns[readpatt].nframes,
-        groupgap=figures.patterns[readpatt].groupgap,
+        nframes=pattern.nframes,
+        groupgap=pattern.groupgap,
         ngroups=ngroups,
         nints=nints,
         bandpass=bandpass,
         sky=(first, last),
         seed=seed,
-        effects=frozenset(EFFECTS) - left_out,
+        effects=(frozenset(EFFECTS) - left_out) | added,
     )
+
+
+def _window(
+    figures: Figures, detector: str, pattern: Pattern, size: int | tuple[int, int]
+) -> tuple[int, int]:
+    """Give the width and height of a window, if it can be."""
+    full = figures.size
+    width, height = (size, size) if isinstance(size, int) else size
+    if pattern.interleaved:
+        fast = abs(figures.detectors[detector].axes.fast) - 1
+        if isinstance(size, int):
+            width, height = (full[0], size) if fast == 0 else (size, full[1])
+        if (width, height)[fast] != full[fast]:
+            raise UsageError(f"Lines of an interleaved pattern are {full[fast]} pixels long.")
+    if figures.amplifiers == "interlaced" and width % figures.subarrays["FULL"].outputs:
+        raise UsageError(f"A window of {width} columns does not have as many of each amplifier.")
+    smallest = [2 * border for border in figures.border]
+    if not (smallest[0] < width <= full[0] and smallest[1] < height <= full[1]):
+        raise UsageError(
+            f"A window of {width} x {height} pixels is not between "
+            f"{smallest[0] + 1} x {smallest[1] + 1} and {full[0]} x {full[1]}."
+        )
+    return width, height
+
+
+def _narrow(figures: Figures, size: tuple[int, int]) -> Figures:
+    """Give the figures of a smaller detector, with as much happening to each of its pixels."""
+    share = size[0] * size[1] / (figures.size[0] * figures.size[1])
+    rays, stars, spectra = figures.cosmic_rays, figures.stars, figures.spectra
+    changed: dict[str, Any] = {
+        "size": size,
+        "cosmic_rays": rays.model_copy(
+            update={"rate": rays.rate * share, "snowballs": rays.snowballs * share}
+        ),
+        "stars": stars.model_copy(update={"number": round(stars.number * share)}),
+    }
+    if spectra is not None:
+        changed["spectra"] = spectra.model_copy(update={"number": round(spectra.number * share)})
+    return figures.model_copy(update=changed)
 
 
 def _known(name: str, known: Iterable[str], what: str, exact: bool = False) -> str:
@@ -247,7 +315,7 @@ def _choose_bandpass(figures: Figures, detector: str, filter: str | None, pupil:
         return optics.default
     for name, bandpass in optics.bandpasses.items():
         fits_filter = filter is None or filter.upper() in (name, bandpass.FILTER)
-        if fits_filter and (pupil is None or pupil.upper() == bandpass.PUPIL):
+        if fits_filter and (pupil is None or pupil.upper() in (bandpass.PUPIL, bandpass.GRATING)):
             return name
     wanted = " with pupil ".join(value for value in (filter, pupil) if value)
     raise UsageError(did_you_mean(wanted, optics.bandpasses, f"bandpass of {detector}"))

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from heliodor.declare import ModeSpec
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments; ``--json`` is common to all commands."""
-    from heliodor_simulate.arrangement import EFFECTS
+    from heliodor_simulate.arrangement import EFFECTS, ON_REQUEST
 
     parser.description = (
         "Make a raw exposure (_uncal.fits) with known truth, and the reference files that stage 1\n"
         "needs for it. The same arguments give the same bytes."
     )
-    width = max(map(len, EFFECTS))
-    parser.epilog = "effects for --without:\n" + "\n".join(
-        f"  {name:<{width}}  {meaning}" for name, meaning in EFFECTS.items()
+    width = max(map(len, EFFECTS | ON_REQUEST))
+    parser.epilog = "\n".join(
+        line
+        for option, effects in (("--without", EFFECTS), ("--also", ON_REQUEST))
+        for line in (
+            f"effects for {option}:",
+            *(f"  {name:<{width}}  {meaning}" for name, meaning in effects.items()),
+        )
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("mode", help="instrument mode, such as nircam-imaging")
+    parser.add_argument("mode", nargs="?", help="instrument mode, such as nircam-imaging")
+    parser.add_argument("--list", action="store_true", help="list the modes that can be simulated")
     parser.add_argument(
         "--out",
         type=Path,
@@ -36,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--detector", help="such as NRCB1 (the mode's first choice)")
     array = parser.add_mutually_exclusive_group()
-    array.add_argument("--subarray", default="FULL", help="such as SUB160 (FULL)")
+    array.add_argument("--subarray", help="such as SUB160 (the mode's first choice)")
     array.add_argument(
         "--size",
         type=_size,
@@ -56,7 +67,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--readpatt", help="read pattern, such as BRIGHT2 (the fastest)")
     parser.add_argument("--filter", help="filter, such as F200W (the mode's first choice)")
-    parser.add_argument("--pupil", help="pupil element, where the filter alone does not say it")
+    parser.add_argument(
+        "--pupil", help="pupil element or grating, where the filter alone does not say it"
+    )
     parser.add_argument(
         "--sky",
         type=_sky,
@@ -77,6 +90,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="EFFECT[,EFFECT...]",
         help="effects to leave out; listed below",
     )
+    parser.add_argument(
+        "--also",
+        type=_names,
+        default=[],
+        metavar="EFFECT[,EFFECT...]",
+        help="effects that are there only when asked for; listed below",
+    )
     parser.set_defaults(run=run)
 
 
@@ -89,6 +109,10 @@ def run(args: argparse.Namespace) -> int:
     from heliodor_simulate.segments import split
 
     modes = registry().modes
+    if args.list:
+        return _list(modes, args.json)
+    if args.mode is None:
+        raise UsageError("Which mode? `heliodor simulate --list` names them.")
     if args.mode not in modes:
         raise UsageError(did_you_mean(args.mode, modes, "mode"))
     made = simulate(
@@ -104,6 +128,7 @@ def run(args: argparse.Namespace) -> int:
         sky=args.sky,
         seed=args.seed,
         without=args.without,
+        also=args.also,
         references=args.references,
         detector=args.detector,
     )
@@ -120,6 +145,17 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(paths, indent=1))
     else:
         print(*exposures, made.truth, *made.references.values(), sep="\n")
+    return 0
+
+
+def _list(modes: Mapping[str, ModeSpec], as_json: bool) -> int:
+    """Print the modes that have figures."""
+    from heliodor_simulate.figures import can_be_simulated
+
+    known = {name: mode.title for name, mode in sorted(modes.items()) if can_be_simulated(mode)}
+    width = max(map(len, known), default=0)
+    lines = [f"{name:<{width}}  {title}" for name, title in known.items()]
+    print(json.dumps(known, indent=1) if as_json else "\n".join(lines))
     return 0
 
 

@@ -35,7 +35,8 @@ class Truth:
     read_noise : of one read [DN]
     dark : [electron/s]
     bias : [DN]
-    linearity : (3, ny, nx); with y the signal above bias and x what it would be if the pixel
+    linearity : (3, ny, nx); with y the signal above bias, or above zero where a mode's figures
+        say so, and x what it would be if the pixel
         were linear, both in DN, ``x = y + l[0] y^2 + l[1] y^3 + l[2] y^4``
     full_well : [electron]
     saturation : raw signal that counts as saturated [DN]
@@ -55,7 +56,7 @@ class Truth:
     mask: np.ndarray
 
     def linearised(self, signal: np.ndarray) -> np.ndarray:
-        """Undo the non-linearity of signals above bias, (ny, nx) [DN]."""
+        """Undo the non-linearity of signals, (ny, nx) [DN]."""
         c2, c3, c4 = self.linearity
         return signal * (1 + signal * (c2 + signal * (c3 + signal * c4)))
 
@@ -69,7 +70,7 @@ def make_truth(setup: Setup) -> Truth:
     """
     pixels = setup.figures.pixels
     white, lottery, strength = _noise_by_tiles(setup)
-    smooth = iter(_smooth_fields(setup, 4))
+    smooth = iter(smooth_fields(setup, 4))
     reference = setup.reference_pixels
 
     gain = setup.device.gain * (1 + 0.01 * next(smooth))
@@ -104,8 +105,11 @@ def make_truth(setup: Setup) -> Truth:
 
     bias = bias.astype(np.float32)
     if setup.has("saturation"):
-        full = show(full_well / gain, linearity)
-        saturation = np.minimum(bias + pixels.saturation * full, HOTTEST)
+        if setup.figures.linear_from == "bias":
+            full = bias + pixels.saturation * show(full_well / gain, linearity)
+        else:
+            full = pixels.saturation * show(bias + full_well / gain, linearity)
+        saturation = np.minimum(full, HOTTEST)
     else:
         full_well = np.full(setup.shape, np.inf)
         saturation = np.full(setup.shape, HOTTEST)
@@ -175,9 +179,20 @@ def _overlap(tile_start: int, start: int, length: int) -> tuple[slice, slice]:
     return slice(low - start, high - start), slice(low - tile_start, high - tile_start)
 
 
-def _smooth_fields(setup: Setup, count: int) -> list[np.ndarray]:
-    """Random fields of a few waves over the detector, mean 0 and rms about 1, in this window."""
-    random = setup.random(f"smooth/{setup.detector}")
+def smooth_fields(setup: Setup, count: int, purpose: str = "smooth") -> list[np.ndarray]:
+    """Draw random fields of a few waves over the detector, mean 0 and rms about 1.
+
+    Parameters
+    ----------
+    setup : the arrangement
+    count : of fields
+    purpose : of the random numbers
+
+    Returns
+    -------
+    list of (ny, nx) float32, in this window
+    """
+    random = setup.random(f"{purpose}/{setup.detector}")
     waves = []
     for start, length, full in zip(setup.corner, setup.size, setup.figures.size, strict=True):
         position = (np.arange(start - 1, start - 1 + length) + 0.5) / full
@@ -200,9 +215,11 @@ def _fixed_stripes(setup: Setup) -> np.ndarray:
     axis = abs(setup.device.axes.fast) - 1
     start, length = setup.corner[axis] - 1, setup.size[axis]
     column = np.arange(start, start + length)
-    amplifier = column * 4 // setup.figures.size[axis]
     level = 40.0 * setup.random(f"amplifiers/{setup.detector}").standard_normal(4)
-    stripes = level[amplifier] + 40.0 * (column % 2)
+    if setup.figures.amplifiers == "interlaced":
+        stripes = level[column % 4]
+    else:
+        stripes = level[column * 4 // setup.figures.size[axis]] + 40.0 * (column % 2)
     return stripes[None, :] if axis == 0 else stripes[:, None]
 
 

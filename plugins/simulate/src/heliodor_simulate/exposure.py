@@ -17,6 +17,7 @@ from heliodor_simulate.arrangement import arrange
 from heliodor_simulate.figures import Figures
 from heliodor_simulate.ramps import Exposure, start
 from heliodor_simulate.references import write_references
+from heliodor_simulate.settling import groups_used
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def simulate(
     mode: Figures | Any,
     out: str | Path,
     *,
-    subarray: str = "FULL",
+    subarray: str | None = None,
     ngroups: int = 5,
     nints: int = 1,
     readpatt: str | None = None,
@@ -48,6 +49,7 @@ def simulate(
     sky: float | tuple[float, float] | None = None,
     seed: int = 1,
     without: Iterable[str] = (),
+    also: Iterable[str] = (),
     references: str | Path | None = None,
     detector: str | None = None,
     size: int | tuple[int, int] | None = None,
@@ -61,7 +63,7 @@ def simulate(
     mode : figures of the mode, or where they are; see `heliodor_simulate.figures.read_figures`
     out : folder for the exposure and its truth
     references : folder for reference files; None: write none
-    subarray, ngroups, nints, readpatt, filter, pupil, sky, seed, without, detector, size :
+    subarray, ngroups, nints, readpatt, filter, pupil, sky, seed, without, also, detector, size :
         see `heliodor_simulate.arrangement.arrange`
 
     Raises
@@ -84,6 +86,7 @@ def simulate(
         sky=sky,
         seed=seed,
         without=without,
+        also=also,
     )
     folder = Path(out)
     root = keywords.root_name(setup)
@@ -115,13 +118,15 @@ def write_exposure(path: Path, exposure: Exposure) -> Path:
 
     with fitsfile.finished(path) as part:
         fitsfile.primary_hdu(primary).writeto(part)
-        shape = (setup.nints, setup.ngroups, *setup.shape)
+        shape = (setup.nints, setup.ngroups, *exposure.read_shape)
         fitsfile.stream(part, "SCI", shape, groups(), **keywords.sci_keywords(setup))
         hdus = [
             fits.BinTableHDU(keywords.group_table(setup), name="GROUP"),
             fits.BinTableHDU(keywords.int_times_table(setup), name="INT_TIMES"),
             fitsfile.asdf_hdu(primary),
         ]
+        if setup.figures.amplifiers == "interlaced" and setup.is_full:
+            hdus.insert(0, fitsfile.image_hdu("REFOUT", exposure.reference_output()))
         if exposure.zeroframe is not None:
             hdus.insert(0, fitsfile.image_hdu("ZEROFRAME", exposure.zeroframe, BUNIT="DN"))
         fitsfile.append(part, hdus)
@@ -143,8 +148,8 @@ def write_truth(path: Path, exposure: Exposure) -> Path:
         "subarray": setup.subarray, "corner": setup.corner, "size": setup.size,
         "readpatt": setup.readpatt, "nframes": setup.nframes, "groupgap": setup.groupgap,
         "tframe": setup.tframe, "tgroup": setup.tgroup, "ngroups": setup.ngroups,
-        "nints": setup.nints, "bandpass": setup.bandpass, "sky": setup.sky, "seed": setup.seed,
-        "effects": sorted(setup.effects),
+        "nints": setup.nints, "groups_used": groups_used(setup), "bandpass": setup.bandpass,
+        "sky": setup.sky, "seed": setup.seed, "effects": sorted(setup.effects),
     }  # fmt: skip
     with fitsfile.finished(path) as part, part.open("wb") as file:
         np.savez(

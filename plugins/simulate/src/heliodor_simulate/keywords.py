@@ -57,19 +57,19 @@ def primary_keywords(setup: Setup) -> dict[str, Any]:
         # instrument
         "INSTRUME": setup.figures.instrument, "DETECTOR": setup.detector,
         **setup.device.keywords,
-        "FILTER": setup.optics.FILTER, "PUPIL": setup.optics.PUPIL,
+        **setup.optics.keywords, **setup.figures.keywords,
         # exposure
         "EXPCOUNT": 1, "EXPRIPAR": "PRIME", "EXP_TYPE": setup.figures.exp_type,
         "EXPSTART": start.mjd, "EXPMID": middle.mjd, "EXPEND": end.mjd,
         "READPATT": setup.readpatt, "EXSEGNUM": 1, "EXSEGTOT": 1, "NOUTPUTS": setup.outputs,
         "NINTS": setup.nints, "INTSTART": 1, "INTEND": setup.nints, "NGROUPS": setup.ngroups,
         "NFRAMES": setup.nframes, "FRMDIVSR": setup.nframes, "GROUPGAP": setup.groupgap,
-        "DRPFRMS1": 0, "DRPFRMS3": 0, "NSAMPLES": 1, "TSAMPLE": 10.0,
+        "DRPFRMS1": 0, "DRPFRMS3": 0, "NSAMPLES": setup.pattern.nsamples, "TSAMPLE": 10.0,
         "TFRAME": setup.tframe, "TGROUP": setup.tgroup, "EFFINTTM": integration,
         "EFFEXPTM": exposed, "TMEASURE": exposed, "DURATION": duration,
         "NRSTSTRT": 1, "NRESETS": 1,
         "ZEROFRAM": setup.figures.zeroframe and setup.nframes > 1, "DATAPROB": False,
-        "DATAMODE": 0,
+        "DATAMODE": 0, **setup.pattern.keywords,
         # array
         "SUBARRAY": setup.subarray, **window_keywords(setup),
         # dither, aperture and guiding

@@ -30,8 +30,11 @@ def flicker(setup: Setup, random: np.random.Generator) -> np.ndarray:
     for output in range(setup.outputs):
         own = pink(random, times, rms * (1 - COMMON**2) ** 0.5)
         rows = (common + own).reshape(nslow, width + OVERHEAD)[:, :width]
-        # neighbouring amplifiers read towards each other
-        frame[:, output * width : (output + 1) * width] = rows[:, ::-1] if output % 2 else rows
+        if setup.figures.amplifiers == "interlaced":
+            frame[:, output :: setup.outputs] = rows
+        else:
+            # neighbouring amplifiers read towards each other
+            frame[:, output * width : (output + 1) * width] = rows[:, ::-1] if output % 2 else rows
     return to_science(setup, frame)
 
 
@@ -59,7 +62,7 @@ def pink(random: np.random.Generator, length: int, rms: float) -> np.ndarray:
 
 
 class Drifts:
-    """Offsets of amplifiers, and of odd and even columns, that wander from group to group.
+    """Offsets of amplifiers, and of odd and even columns or rows, that wander from group to group.
 
     Parameters
     ----------
@@ -80,18 +83,31 @@ class Drifts:
 
     def walk(self) -> None:
         """Go on to the next group."""
+        figures, outputs = self.setup.figures, self.setup.outputs
         if self.setup.has("amplifiers"):
-            step = self._random.standard_normal(self.setup.outputs)
-            self._amplifier = self._amplifier + self.setup.figures.noise.amplifier_walk * step
+            step = self._random.standard_normal(outputs)
+            self._amplifier = self._amplifier + figures.noise.amplifier_walk * step
+        # rows wander, while columns are told apart by the bias
+        if self.setup.has("odd-even") and figures.amplifiers == "interlaced":
+            step = self._random.standard_normal((outputs, 2))
+            self._parity = self._parity + figures.noise.amplifier_walk * step
 
     def offsets(self) -> np.ndarray:
         """Offsets now, (ny, nx) float32 [DN] in the science orientation."""
         nslow, nfast = _readout_shape(self.setup)
         column = np.arange(nfast)
-        output = column * self.setup.outputs // nfast
-        line = self._amplifier[output] + self._parity[output, column % 2]
-        frame = np.broadcast_to(line.astype(np.float32), (nslow, nfast))
-        return np.ascontiguousarray(to_science(self.setup, frame))
+        if self.setup.figures.amplifiers == "interlaced":
+            output, row = column % self.setup.outputs, np.arange(nslow)
+            frame = self._amplifier[output] + self._parity[:, row % 2].T[:, output]
+        else:
+            output = column * self.setup.outputs // nfast
+            line = self._amplifier[output] + self._parity[output, column % 2]
+            frame = np.broadcast_to(line, (nslow, nfast))
+        return np.ascontiguousarray(to_science(self.setup, frame), np.float32)
+
+    def of_amplifiers(self) -> np.ndarray:
+        """Offsets of the amplifiers alone now, (outputs,) float32 [DN]."""
+        return self._amplifier.astype(np.float32)
 
 
 def to_science(setup: Setup, frame: np.ndarray) -> np.ndarray:
@@ -102,6 +118,15 @@ def to_science(setup: Setup, frame: np.ndarray) -> np.ndarray:
     if axes.slow < 0:
         frame = frame[::-1]
     return frame if abs(axes.fast) == 1 else frame.T
+
+
+def from_science(setup: Setup, image: np.ndarray) -> np.ndarray:
+    """Turn an image (ny, nx) into a frame as it is read, (slow, fast)."""
+    axes = setup.device.axes
+    frame = image if abs(axes.fast) == 1 else image.T
+    if axes.fast < 0:
+        frame = frame[:, ::-1]
+    return frame[::-1] if axes.slow < 0 else frame
 
 
 def _readout_shape(setup: Setup) -> tuple[int, int]:

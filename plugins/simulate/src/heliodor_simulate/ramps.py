@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from heliodor.data import Keywords, Ramp
 
-from heliodor_simulate import particles
+from heliodor_simulate import interleaved, particles
 from heliodor_simulate.arrangement import Setup
 from heliodor_simulate.detector import Truth, make_truth, show
+from heliodor_simulate.disturbances import Glow, Waves
 from heliodor_simulate.noise import Drifts, flicker
+from heliodor_simulate.settling import SettlingSignal
 
 LARGEST = 65535
 NEVER = 255
@@ -25,7 +27,8 @@ class Exposure:
     Attributes
     ----------
     setup, truth : what it was made from
-    data : (nints, ngroups, ny, nx) uint16 [DN]; none yet when it is only started
+    data : (nints, ngroups, ny, nx) uint16 [DN]; none yet when it is only started; of interleaved
+        patterns with 3200 pixels for 2048
     zeroframe : (nints, ny, nx) uint16 [DN], first frames of integrations, where the instrument
         keeps them
     events : record array of particles, see `heliodor_simulate.particles.EVENT`
@@ -44,9 +47,29 @@ class Exposure:
     def groups(self) -> Iterator[tuple[int, int, np.ndarray]]:
         """Read out: integration, group and its (ny, nx) uint16 image, in order of time.
 
+        With interleaved reference pixels, images have 3200 pixels for 2048.
+
         On the way `zeroframe` and `first_saturated` are filled.
         """
         return _read_out(self)
+
+    @property
+    def read_shape(self) -> tuple[int, int]:
+        """Rows and columns of what is read: with interleaved reference pixels, if there are any."""
+        ny, nx = self.setup.shape
+        if not self.setup.pattern.interleaved:
+            return ny, nx
+        extra = interleaved.LINE - interleaved.PIXELS
+        return (ny, nx + extra) if abs(self.setup.device.axes.fast) == 1 else (ny + extra, nx)
+
+    def reference_output(self) -> np.ndarray:
+        """Draw what MIRI's fifth output shows, (nints, ngroups, ny / 4, nx) uint16 [DN]."""
+        setup = self.setup
+        ny, nx = setup.shape
+        noise = setup.random("reference-output").standard_normal(
+            (setup.nints, setup.ngroups, ny // setup.outputs, nx), np.float32
+        )
+        return _digitise(setup.figures.pixels.bias + setup.figures.pixels.read_noise * noise)
 
     def ramp(self) -> Ramp:
         """Return the exposure as steps get it: float32, no flags, with its keywords."""
@@ -55,7 +78,7 @@ class Exposure:
         return Ramp(
             data=self.data.astype(np.float32),
             groupdq=np.zeros(self.data.shape, np.uint8),
-            pixeldq=np.zeros(self.setup.shape, np.uint32),
+            pixeldq=np.zeros(self.read_shape, np.uint32),
             keywords=Keywords(primary_keywords(self.setup), sci_keywords(self.setup)),
             zeroframe=None if self.zeroframe is None else self.zeroframe.astype(np.float32),
         )
@@ -98,7 +121,7 @@ def expose(setup: Setup, truth: Truth | None = None) -> Exposure:
     (1, 4, 64, 64)
     """
     exposure = start(setup, truth)
-    exposure.data = np.empty((setup.nints, setup.ngroups, *setup.shape), np.uint16)
+    exposure.data = np.empty((setup.nints, setup.ngroups, *exposure.read_shape), np.uint16)
     for integration, group, image in exposure.groups():
         exposure.data[integration, group] = image
     return exposure
@@ -107,6 +130,7 @@ def expose(setup: Setup, truth: Truth | None = None) -> Exposure:
 def _read_out(exposure: Exposure) -> Iterator[tuple[int, int, np.ndarray]]:
     setup, truth = exposure.setup, exposure.truth
     pixels = _LivePixels(setup, truth)
+    settling = SettlingSignal(setup)
     photons = setup.random("photons")
     for integration in range(setup.nints):
         electronics = _Electronics(setup, truth, integration)
@@ -124,7 +148,8 @@ def _read_out(exposure: Exposure) -> Iterator[tuple[int, int, np.ndarray]]:
                     & (hits["frame"] == frame)
                 )
                 pixels.hit(charge, hits[here])
-                signal = pixels.signal(charge)
+                time = setup.tgroup * group + setup.tframe * (frame + 1)
+                signal = pixels.signal(charge, settling.dark(integration, time))
                 if exposure.zeroframe is not None and group == 0 and frame == 0:
                     noise = electronics.noise(1)
                     exposure.zeroframe[integration] = _digitise(signal + noise)
@@ -132,10 +157,14 @@ def _read_out(exposure: Exposure) -> Iterator[tuple[int, int, np.ndarray]]:
                     independent -= 1
                 total += signal
             total += independent * electronics.noise(independent)
+            mean = total / setup.nframes
+            mean[setup.live] += settling.reset(integration, group)
+            mean[setup.live] += settling.rejected(integration, group)
+            image = _digitise(electronics.lay_out(mean))
             electronics.next_group()
-            image = _digitise(total / setup.nframes)
+            seen = interleaved.science(setup, image) if setup.pattern.interleaved else image
             first = exposure.first_saturated[integration]
-            first[(image >= truth.saturation) & (first == NEVER)] = group
+            first[(seen >= truth.saturation) & (first == NEVER)] = group
             yield integration, group, image
 
 
@@ -148,6 +177,11 @@ class _Electronics:
         self._white = setup.random(f"read-noise/{integration}")
         self._flicker = setup.random(f"1/f/{integration}")
         self._drifts = Drifts(setup, integration)
+        self._between: interleaved.Readout | None = None
+        if setup.pattern.interleaved:
+            self._between = interleaved.Readout(setup, integration)
+        self._waves = Waves(setup, integration)
+        self._glow = Glow(setup, integration)
 
     def noise(self, nframes: int) -> np.ndarray:
         """Draw the noise of the mean of some frames, (ny, nx) float32 [DN].
@@ -155,17 +189,29 @@ class _Electronics:
         The noise of frames is independent and Gaussian, so that of their mean is drawn at once.
         """
         setup, part = self._setup, np.float32(nframes**-0.5)
-        noise = self._drifts.offsets()
+        noise = np.zeros(setup.shape, np.float32)
+        if self._between is None:
+            noise += self._drifts.offsets()
         if setup.has("read-noise"):
             white = self._white.standard_normal(setup.shape, np.float32)
             noise += self._read_noise * part * white
-        if setup.has("1/f"):
+        if setup.has("1/f") and self._between is None:
             noise += flicker(setup, self._flicker) * part
         return noise
 
+    def lay_out(self, image: np.ndarray) -> np.ndarray:
+        """Add what disturbs a group, and the reference pixels that are read in between."""
+        image += self._waves.now()
+        image += self._glow.now()
+        return image if self._between is None else self._between.lay_out(image, self._setup.nframes)
+
     def next_group(self) -> None:
-        """Let the offsets wander."""
+        """Let the offsets wander, and time pass."""
         self._drifts.walk()
+        self._waves.next_group()
+        self._glow.next_group()
+        if self._between is not None:
+            self._between.next_group()
 
 
 def _digitise(image: np.ndarray) -> np.ndarray:
@@ -186,6 +232,8 @@ class _LivePixels:
         self.gain = truth.gain[live]
         self.linearity = truth.linearity[:, *live]
         self.bias = truth.bias
+        self.from_zero = setup.figures.linear_from == "zero"
+        self.unlit = truth.linearised(truth.bias)[live]
         self.shape = self.rate.shape
 
     def collect(self, charge: np.ndarray, seconds: float, random: np.random.Generator) -> None:
@@ -203,13 +251,22 @@ class _LivePixels:
         if self.saturates:
             np.minimum(charge, self.full_well, out=charge)
 
-    def signal(self, charge: np.ndarray) -> np.ndarray:
-        """Show a charge, without noise: (ny, nx) float32 [DN], reference pixels included."""
-        coupled = couple(charge / self.gain, self.coupling)
+    def signal(self, charge: np.ndarray, dark: float) -> np.ndarray:
+        """Show a charge, without noise: (ny, nx) float32 [DN], reference pixels included.
+
+        Parameters
+        ----------
+        charge : of live pixels [electron]
+        dark : added to it in all of them [DN]
+        """
+        coupled = couple(charge / self.gain, self.coupling) + np.float32(dark)
         # far more than the converter can show: the inverse of the polynomial is not needed there
         np.minimum(coupled, 2 * LARGEST, out=coupled)
         shown = self.bias.copy()
-        shown[self.live] += show(coupled, self.linearity)
+        if self.from_zero:
+            shown[self.live] = show(self.unlit + coupled, self.linearity)
+        else:
+            shown[self.live] += show(coupled, self.linearity)
         return np.minimum(shown, LARGEST)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from heliodor.bits import PIXEL
@@ -141,12 +142,40 @@ def jumps(dq: np.ndarray, truth: Arrays, clear: float = CLEAR) -> Found:
     sigma = np.sqrt(2 * read_noise**2 / mode["nframes"] + photons)
     usable = (dq & USELESS == 0) & ~truth["refpix"]
     hit = usable & (strongest > clear * sigma)
-    touched = np.zeros(dq.shape, bool)
+    return _found(dq & JUMP != 0, hit, usable & ~_near_particles(dq.shape, truth))
+
+
+def snowballs(dq: np.ndarray, truth: Arrays) -> Found:
+    """Tell how much of snowballs is flagged, faint outskirts and all, and how much of the rest.
+
+    Pixels count in which a snowball left any charge, and as clean those that no particle came
+    near.  Snowballs that come before the second group do not count.
+
+    Parameters
+    ----------
+    dq : (nints, ny, nx) uint32, of each integration
+    truth : of the exposure
+    """
+    start, stop = groups_used(json.loads(str(truth["mode"])))
+    usable = (dq & USELESS == 0) & ~truth["refpix"]
+    inside = np.zeros(dq.shape, bool)
+    y, x = np.mgrid[: dq.shape[1], : dq.shape[2]]
+    for ball in truth["events"][truth["events"]["radius"] > 0]:
+        if start < ball["group"] < stop:
+            distance = np.hypot(y - int(ball["y"]), x - int(ball["x"]))
+            inside[ball["integ"]] |= distance < 4 * ball["radius"]
+    flagged = dq & (JUMP | FULL) != 0
+    return _found(flagged, usable & inside, usable & ~_near_particles(dq.shape, truth))
+
+
+def _near_particles(shape: tuple[int, ...], truth: Arrays) -> np.ndarray:
+    """Find pixels in which particles left charge, and those within two pixels of one."""
+    touched = np.zeros(shape, bool)
     hits = truth["hits"]
     touched[hits["integ"], hits["y"], hits["x"]] = True
     around = ndimage.generate_binary_structure(2, 1)
-    near = ndimage.binary_dilation(touched, around[None], iterations=2)
-    return _found(dq & JUMP != 0, hit, usable & ~near)
+    near: np.ndarray = ndimage.binary_dilation(touched, around[None], iterations=2)
+    return near
 
 
 def saturation(dq: np.ndarray, truth: Arrays) -> Found:
@@ -161,6 +190,12 @@ def saturation(dq: np.ndarray, truth: Arrays) -> Found:
     checked = (truth["mask"] & PIXEL["NO_SAT_CHECK"] == 0) & ~truth["refpix"]
     near = ndimage.binary_dilation(full, np.ones((1, 3, 3), bool))
     return _found(dq & FULL != 0, full & checked, checked & ~near)
+
+
+def groups_used(mode: Mapping[str, Any]) -> tuple[int, int]:
+    """Give the first group that slopes are fitted to, and the one after the last."""
+    start, stop = mode.get("groups_used", (0, mode["ngroups"]))
+    return start, stop
 
 
 def _found(flagged: np.ndarray, true: np.ndarray, clean: np.ndarray) -> Found:
@@ -188,7 +223,9 @@ def _strongest_steps(truth: Arrays) -> np.ndarray:
     within = next_group < ngroups
     later = (next_group[within], *(index[within] for index in ramp))
     np.add.at(steps, later, (hits["electrons"] * late)[within])
-    steps[0] = 0  # what is there from the start is no step
+    # what is there from the start is no step, nor is what comes in groups that are left out
+    start, stop = groups_used(mode)
+    steps[: start + 1] = steps[stop:] = 0
     # saturation takes neighbours with it
     first_full = ndimage.minimum_filter(first_full, (1, 3, 3))
     lost = np.arange(ngroups)[:, None, None, None] >= first_full

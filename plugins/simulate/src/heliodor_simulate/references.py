@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from heliodor.bits import PIXEL
 
-from heliodor_simulate import fitsfile
+from heliodor_simulate import fitsfile, interleaved, peculiar
 from heliodor_simulate.arrangement import WINDOW, Setup
 from heliodor_simulate.detector import Truth, make_truth
-from heliodor_simulate.keywords import window_keywords
+from heliodor_simulate.headers import flags_of, for_all_subarrays, primary_of
 from heliodor_simulate.ramps import couple
+from heliodor_simulate.settling import INTEGRATIONS, SettlingSignal
 
-USEAFTER = "2015-01-01T00:00:00"
 LARGEST_DARK = 2**30
 """Bytes of single frames above which a dark is written with the exposure's own groups."""
 
@@ -23,8 +22,8 @@ LARGEST_DARK = 2**30
 def write_references(setup: Setup, out: str | Path, truth: Truth | None = None) -> dict[str, Path]:
     """Write the reference files that stage 1 needs for an exposure.
 
-    As in the archive, superbias and dark belong to the subarray, and all others hold the whole
-    detector, to be cut; for a window that is no subarray, all are of the window.
+    As in the archive, superbias, dark and reset belong to the subarray, and all others hold the
+    whole detector, to be cut; for a window that is no subarray, all are of the window.
 
     Parameters
     ----------
@@ -43,33 +42,52 @@ def write_references(setup: Setup, out: str | Path, truth: Truth | None = None) 
     array = setup.whole() if partial else setup
     whole = make_truth(array) if partial else truth
     files = {}
-    writers: dict[str, tuple[Callable[..., Path], Setup, Truth]] = {
+    for kind, (write, of, pixels) in _writers(setup, truth, array, whole).items():
+        suffix = "asdf" if kind == "emicorr" else "fits"
+        files[kind] = write(folder / f"{_file_name(of, kind)}.{suffix}", of, pixels)
+    return files
+
+
+Writer = tuple[Callable[[Path, Setup, Truth], Path], Setup, Truth]
+
+
+def _writers(setup: Setup, truth: Truth, array: Setup, whole: Truth) -> dict[str, Writer]:
+    """Give who writes the files that the mode's pipeline asks for, and of which array."""
+    figures = setup.figures
+    writers: dict[str, Writer] = {
         "mask": (_mask, array, whole),
         "saturation": (_saturation, array, whole),
-        "superbias": (_superbias, setup, truth),
         "linearity": (_linearity, array, whole),
         "gain": (_gain, array, whole),
         "readnoise": (_readnoise, array, whole),
         "dark": (_dark, setup, truth),
         "ipc": (_ipc, array, whole),
+        "flat": (_flat, array, whole),
     }
-    for kind, (write, of, pixels) in writers.items():
-        files[kind] = write(folder / _file_name(of, kind), of, pixels)
-    return files
+    if figures.linear_from == "bias":
+        writers["superbias"] = (_superbias, setup, truth)
+    if figures.settling is not None:
+        writers["reset"] = (peculiar.reset, setup, truth)
+        writers["rscd"] = (peculiar.rscd, array, whole)
+    if figures.interference is not None:
+        writers["emicorr"] = (peculiar.emicorr, setup, truth)
+    if figures.glow and setup.is_full:
+        writers["pictureframe"] = (peculiar.pictureframe, setup, truth)
+    if setup.pattern.interleaved:
+        writers["refpix"] = (peculiar.refpix, setup, truth)
+    return writers
 
 
 def _file_name(setup: Setup, kind: str) -> str:
     parts = [setup.figures.instrument, setup.detector]
-    if not _for_all_subarrays(setup, kind):
+    if not for_all_subarrays(setup, kind):
         window = setup.subarray == WINDOW
         parts.append("{}x{}".format(*setup.size) if window else setup.subarray)
-    if kind == "dark":
+    if kind == "flat":
+        parts.append(setup.bandpass)
+    if kind in ("dark", "reset") or setup.pattern.interleaved:
         parts.append(setup.readpatt)
-    return "_".join([*parts, kind]).lower() + ".fits"
-
-
-def _for_all_subarrays(setup: Setup, kind: str) -> bool:
-    return setup.size == setup.figures.size and kind not in ("superbias", "dark")
+    return "_".join([*parts, kind]).lower()
 
 
 def _mask(path: Path, setup: Setup, truth: Truth) -> Path:
@@ -77,32 +95,39 @@ def _mask(path: Path, setup: Setup, truth: Truth) -> Path:
     names = (
         "DO_NOT_USE", "DEAD", "HOT", "WARM", "LOW_QE", "UNRELIABLE_SLOPE", "REFERENCE_PIXEL",
     )  # fmt: skip
-    return fitsfile.write(
-        path,
-        _primary(setup, "MASK", "MaskModel", READPATT="ANY", EXP_TYPE="ANY"),
-        _flags(truth, names),
-    )
+    if setup.pattern.interleaved:
+        primary = primary_of(setup, "MASK", "MaskModel", EXP_TYPE="ANY", READPATT=setup.readpatt)
+        border = PIXEL["REFERENCE_PIXEL"]
+        return fitsfile.write(
+            path, primary, flags_of(interleaved.expand(setup, truth.mask, border), names)
+        )
+    primary = primary_of(setup, "MASK", "MaskModel", READPATT="ANY", EXP_TYPE="ANY")
+    return fitsfile.write(path, primary, flags_of(truth.mask, names))
 
 
 def _saturation(path: Path, setup: Setup, truth: Truth) -> Path:
     return fitsfile.write(
         path,
-        _primary(setup, "SATURATION", "SaturationModel"),
+        primary_of(setup, "SATURATION", "SaturationModel"),
         [
             fitsfile.image_hdu("SCI", truth.saturation, BUNIT="DN"),
-            *_flags(truth, ("NO_SAT_CHECK",)),
+            *flags_of(truth.mask, ("NO_SAT_CHECK",)),
         ],
     )
 
 
 def _superbias(path: Path, setup: Setup, truth: Truth) -> Path:
+    bias, mask, readpatt = truth.bias, truth.mask, "ANY"
+    if setup.pattern.interleaved:
+        bias, mask = interleaved.bias(setup, truth), interleaved.expand(setup, mask, 0)
+        readpatt = setup.readpatt
     return fitsfile.write(
         path,
-        _primary(setup, "SUPERBIAS", "SuperBiasModel", READPATT="ANY"),
+        primary_of(setup, "SUPERBIAS", "SuperBiasModel", READPATT=readpatt),
         [
-            fitsfile.image_hdu("SCI", truth.bias, BUNIT="DN"),
-            fitsfile.image_hdu("ERR", np.zeros_like(truth.bias), BUNIT="DN"),
-            *_flags(truth, ("UNRELIABLE_BIAS",)),
+            fitsfile.image_hdu("SCI", bias, BUNIT="DN"),
+            fitsfile.image_hdu("ERR", np.zeros_like(bias), BUNIT="DN"),
+            *flags_of(mask, ("UNRELIABLE_BIAS",)),
         ],
     )
 
@@ -114,16 +139,16 @@ def _linearity(path: Path, setup: Setup, truth: Truth) -> Path:
     coefficients[2:] = truth.linearity
     return fitsfile.write(
         path,
-        _primary(setup, "LINEARITY", "LinearityModel"),
+        primary_of(setup, "LINEARITY", "LinearityModel"),
         [
             fitsfile.image_hdu("COEFFS", coefficients),
-            *_flags(truth, ("NONLINEAR", "NO_LIN_CORR")),
+            *flags_of(truth.mask, ("NONLINEAR", "NO_LIN_CORR")),
         ],
     )
 
 
 def _gain(path: Path, setup: Setup, truth: Truth) -> Path:
-    primary = _primary(setup, "GAIN", "GainModel")
+    primary = primary_of(setup, "GAIN", "GainModel")
     return fitsfile.write(path, primary, [fitsfile.image_hdu("SCI", truth.gain)])
 
 
@@ -132,13 +157,30 @@ def _readnoise(path: Path, setup: Setup, truth: Truth) -> Path:
     difference = truth.read_noise * np.float32(2**0.5)
     return fitsfile.write(
         path,
-        _primary(setup, "READNOISE", "ReadnoiseModel", READPATT="ANY"),
+        primary_of(setup, "READNOISE", "ReadnoiseModel", READPATT="ANY"),
         [fitsfile.image_hdu("SCI", difference, BUNIT="DN")],
     )
 
 
+def _flat(path: Path, setup: Setup, truth: Truth) -> Path:
+    flat = truth.flat.copy()
+    dead = truth.mask & PIXEL["DEAD"] != 0
+    flat[dead] = np.nan
+    flags = np.where(dead, PIXEL["NO_FLAT_FIELD"] | PIXEL["DO_NOT_USE"], 0)
+    primary = primary_of(setup, "FLAT", "FlatModel", READPATT="ANY", **setup.optics.keywords)
+    hdus = [
+        fitsfile.image_hdu("SCI", flat),
+        fitsfile.image_hdu("ERR", np.zeros_like(flat)),
+        *flags_of(flags, ("DO_NOT_USE", "NO_FLAT_FIELD")),
+    ]
+    return fitsfile.write(path, primary, hdus)
+
+
 def _dark(path: Path, setup: Setup, truth: Truth) -> Path:
-    """Write the signal of the dark current [DN] in each group of an integration."""
+    """Write the signal of the dark current [DN] in each group of an integration.
+
+    Where the first integration is different, all that follow share a second one.
+    """
     frames = setup.ngroups * (setup.nframes + setup.groupgap)
     single = setup.figures.dark_frames == "single" and (
         frames * 4 * setup.size[0] * setup.size[1] <= LARGEST_DARK
@@ -148,11 +190,13 @@ def _dark(path: Path, setup: Setup, truth: Truth) -> Path:
     else:
         ngroups, nframes, groupgap = setup.ngroups, setup.nframes, setup.groupgap
         readpatt = setup.readpatt
-    primary = _primary(
-        setup, "DARK", "DarkModel",
+    settling = SettlingSignal(setup)
+    nints = 1 if setup.figures.settling is None else INTEGRATIONS
+    primary = primary_of(
+        setup, "DARK", "DarkModel" if setup.figures.settling is None else "DarkMIRIModel",
         EXP_TYPE=setup.figures.dark_exp_type, P_EXP_TY=f"{setup.figures.exp_type}|",
         READPATT=readpatt, NOUTPUTS=setup.outputs,
-        NINTS=1, NGROUPS=ngroups, NFRAMES=nframes, GROUPGAP=groupgap, TFRAME=setup.tframe,
+        NINTS=nints, NGROUPS=ngroups, NFRAMES=nframes, GROUPGAP=groupgap, TFRAME=setup.tframe,
         TGROUP=setup.tframe * (nframes + groupgap),
     )  # fmt: skip
     rate = np.zeros(setup.shape, np.float32)
@@ -160,14 +204,24 @@ def _dark(path: Path, setup: Setup, truth: Truth) -> Path:
     rate[setup.live] = couple((truth.dark / truth.gain)[setup.live], strength)
 
     def groups() -> Iterator[np.ndarray]:
-        for group in range(ngroups):
-            frame = group * (nframes + groupgap) + (nframes + 1) / 2
-            yield rate * np.float32(frame * setup.tframe)
+        for integration in range(nints):
+            for group in range(ngroups):
+                start = group * (nframes + groupgap)
+                times = setup.tframe * (start + np.arange(1, nframes + 1))
+                dark = rate * np.float32(times.mean())
+                rise = np.mean([settling.dark(integration, time) for time in times])
+                dark[setup.live] += np.float32(rise)
+                yield dark
 
+    flags = flags_of(truth.mask, ("HOT", "WARM", "UNRELIABLE_DARK"))
+    shape: tuple[int, ...] = (ngroups, *setup.shape)
+    if setup.figures.settling is not None:
+        shape = (nints, *shape)
+        flags[0] = fitsfile.image_hdu("DQ", np.repeat(flags[0].data[None, None], nints, axis=0))
     with fitsfile.finished(path) as part:
         fitsfile.primary_hdu(primary).writeto(part)
-        fitsfile.stream(part, "SCI", (ngroups, *setup.shape), groups(), BUNIT="DN")
-        fitsfile.append(part, _flags(truth, ("HOT", "WARM", "UNRELIABLE_DARK")))
+        fitsfile.stream(part, "SCI", shape, groups(), BUNIT="DN")
+        fitsfile.append(part, flags)
     return path
 
 
@@ -182,28 +236,6 @@ def _ipc(path: Path, setup: Setup, truth: Truth) -> Path:
     kernel[[0, 1, 1, 2], [1, 0, 2, 1]] += (1 - kernel.sum()) / 4
     return fitsfile.write(
         path,
-        _primary(setup, "IPC", "IPCModel"),
+        primary_of(setup, "IPC", "IPCModel"),
         [fitsfile.image_hdu("SCI", kernel.astype(np.float32))],
     )
-
-
-def _primary(setup: Setup, reftype: str, model: str, **more: Any) -> dict[str, Any]:
-    every = _for_all_subarrays(setup, reftype.lower())
-    return {
-        "DATE": "2024-03-02T00:00:00.000", "ORIGIN": "STSCI", "TELESCOP": "JWST",
-        "REFTYPE": reftype, "DATAMODL": model, "PEDIGREE": "SIMULATION",
-        "DESCRIP": f"{reftype} of a simulated detector", "AUTHOR": "Heliodor simulator",
-        "USEAFTER": USEAFTER,
-        "INSTRUME": setup.figures.instrument, "DETECTOR": setup.detector,
-        "SUBARRAY": WINDOW if every else setup.subarray, **window_keywords(setup),
-        **more,
-        "HISTORY": f"Simulated with seed {setup.seed}; not for science.",
-    }  # fmt: skip
-
-
-def _flags(truth: Truth, names: tuple[str, ...]) -> list[Any]:
-    """Make the DQ extension with bits of its own, and the table that names them."""
-    flags = np.zeros(truth.mask.shape, np.uint32)
-    for bit, name in enumerate(names):
-        flags[truth.mask & PIXEL[name] != 0] |= np.uint32(1 << bit)
-    return [fitsfile.image_hdu("DQ", flags), fitsfile.dq_definitions(names)]

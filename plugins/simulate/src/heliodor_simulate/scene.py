@@ -1,4 +1,4 @@
-"""The sky on the detector: a background and stars."""
+"""The sky on the detector: a background, and stars or spectra."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import erf
 
 from heliodor_simulate.arrangement import Setup
+from heliodor_simulate.figures import Spectra
 
 STAR = np.dtype([("x", "f8"), ("y", "f8"), ("rate", "f8")])
 SQRT2 = 2**0.5
@@ -14,7 +15,7 @@ WING = (0.15, 4.0)
 
 
 def render(setup: Setup) -> tuple[np.ndarray, np.ndarray]:
-    """Make the image of sky and stars.
+    """Make the image of sky and stars, or of spectra instead.
 
     Parameters
     ----------
@@ -31,7 +32,12 @@ def render(setup: Setup) -> tuple[np.ndarray, np.ndarray]:
     if setup.has("sky"):
         first, last = setup.sky
         image += first if first == last else np.geomspace(first, last, nx)
-    stars = _draw_stars(setup) if setup.has("sources") else np.zeros(0, STAR)
+    stars = np.zeros(0, STAR)
+    if setup.has("sources"):
+        if setup.figures.spectra is None:
+            stars = _draw_stars(setup)
+        else:
+            image += _spectra(setup, setup.figures.spectra)
     reach = 45
     near = (np.abs(stars["x"] - (nx - 1) / 2) < nx / 2 + reach) & (
         np.abs(stars["y"] - (ny - 1) / 2) < ny / 2 + reach
@@ -44,6 +50,9 @@ def render(setup: Setup) -> tuple[np.ndarray, np.ndarray]:
         & (stars["y"] >= -0.5)
         & (stars["y"] < ny - 0.5)
     )
+    array = setup.figures.subarrays.get(setup.subarray)
+    unlit = array.unlit if array else 0
+    image[:, :unlit] = image[:, nx - unlit :] = 0
     return image.astype(np.float32), stars[inside]
 
 
@@ -57,6 +66,28 @@ def _draw_stars(setup: Setup) -> np.ndarray:
     rate = figures.faintest * (1 - random.random(figures.number)) ** (-1 / figures.slope)
     stars["rate"] = np.minimum(rate, figures.brightest)
     return stars
+
+
+def _spectra(setup: Setup, figures: Spectra) -> np.ndarray:
+    """Draw the detector's spectra, straight lines along an axis, (ny, nx) [electron/s].
+
+    Each brightens or fades along the axis by up to a factor of two either way.
+    """
+    random = setup.random(f"spectra/{setup.detector}")
+    along = "xy".index(figures.axis)
+    full = setup.figures.size[1 - along]
+    centre = random.uniform(0, full, figures.number)
+    rate = figures.faintest * (1 - random.random(figures.number)) ** (-1 / figures.slope)
+    tilt = random.uniform(-1, 1, figures.number)
+    across, position = (
+        np.arange(setup.size[axis]) + setup.corner[axis] - 1.0 for axis in (1 - along, along)
+    )
+    sigma = figures.fwhm / 2.3548
+    profile = np.exp(-0.5 * ((across[:, None] - centre) / sigma) ** 2)
+    bright = np.minimum(rate, figures.brightest)
+    colour = bright[:, None] * 2.0 ** np.outer(tilt, 2 * position / setup.figures.size[along] - 1)
+    image: np.ndarray = profile @ colour
+    return image if along == 0 else image.T
 
 
 def _add_star(image: np.ndarray, star: np.ndarray, sigma: float) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
 
-from heliodor_simulate.recovery import EDGES, Bin, true_slope
+from heliodor_simulate.recovery import EDGES, Bin, groups_used, true_slope
 
 CLASSES = ((0.0, 0.0), (5.0, 0.4), (10.0, 1.0), (20.0, 3.0), (50.0, 6.0), (100.0, 10.0))
 """Signal-to-noise ratio from which on the weights have a power (Fixsen et al. 2000)."""
@@ -70,7 +71,8 @@ def quoted(truth: Mapping[str, np.ndarray]) -> np.ndarray:
     two could do, while no single set of weights does both; and groups count as single reads.
     """
     mode = json.loads(str(truth["mode"]))
-    n, tgroup = mode["ngroups"], mode["tgroup"]
+    start, stop = groups_used(mode)
+    n, tgroup = stop - start, mode["tgroup"]
     charge = truth["rate_e"] * truth["flat"] + truth["dark"].astype(float)
     read_variance = (truth["readnoise"] * truth["gain"].astype(float)) ** 2 / mode["nframes"]
     from_reads = 12 * read_variance / ((n**3 - n) * tgroup**2)
@@ -96,9 +98,14 @@ def expected(truth: Mapping[str, np.ndarray], edges: tuple[float, ...] = EDGES) 
     return bins
 
 
-def _frames(mode: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Give the times of frames [s], and the (ngroups, frames) matrix that averages them."""
-    nframes, ngroups = int(mode["nframes"]), int(mode["ngroups"])
+def _frames(mode: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Give the times of frames [s], and the (ngroups, frames) matrix that averages them.
+
+    Of the groups that slopes are fitted to; how much charge there was before does not matter.
+    """
+    nframes = int(mode["nframes"])
+    start, stop = groups_used(mode)
+    ngroups = stop - start
     frame = np.arange(nframes) + 1.0
     times = mode["tframe"] * frame + mode["tgroup"] * np.arange(ngroups)[:, None]
     average = np.kron(np.eye(ngroups), np.full(nframes, 1 / nframes))

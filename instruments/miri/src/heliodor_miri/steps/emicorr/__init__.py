@@ -13,4 +13,5 @@ SPEC = StepSpec(
     applies=MIRI,
     phases=(Phase("clean", looks="exposure", writes=("data",), notes=(Note("spread", "iyx"),)),),
     refs=(RefNeed("emicorr", keys=(), optional=True, planes=0, header="R_MIREMI"),),
+    prepare_reads=(),
 )

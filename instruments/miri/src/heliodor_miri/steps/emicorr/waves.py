@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,22 @@ ROW_OVERHEAD = 4 + 3.0
 """Samples that a row outside of a subarray takes, in which it is skipped."""
 
 
+ROW_AND_FRAME = {
+    "BRIGHTSKY": (162, 86528),
+    "FULL_FAST": (271, 277504),
+    "FULL_SLOW": (2333, 2388992),
+    "MASK1065": (82, 23968),
+    "MASK1140": (82, 23968),
+    "MASK1550": (82, 23968),
+    "MASKLYOT": (90, 32400),
+    "SLITLESSPRISM": (28, 15904),
+    "SUB64": (28, 8512),
+    "SUB128": (44, 11904),
+    "SUB256": (96, 29952),
+}
+"""Clocks of read-outs, for exposures without a reference [samples]."""
+
+
 @dataclass(frozen=True)
 class Wave:
     """One frequency.
@@ -25,7 +41,8 @@ class Wave:
     ----------
     name : in the reference
     period : [samples]
-    shape : (n,) float64 [DN], amplitudes at the middles of n equal parts of the period
+    shape : (n,) float64 [DN], amplitudes at the middles of n equal parts of the period; of size 0
+        if it is to be found in the data
     """
 
     name: str
@@ -50,9 +67,8 @@ class Clock:
     @classmethod
     def of(cls, tree: Mapping[str, Any], keywords: Mapping[str, Any]) -> Clock | None:
         """Look up the read-out of an exposure in a reference; None if it is not there."""
-        speed = "SLOW" if "SLOW" in str(keywords.get("READPATT", "")).upper() else "FAST"
-        subarray = str(keywords.get("SUBARRAY", ""))
-        case = tree["subarray_cases"].get(f"{subarray}_{speed}" if "FULL" in subarray else subarray)
+        readout, speed = _readout(keywords)
+        case = tree["subarray_cases"].get(readout)
         names = (case or {}).get("freqs", {}).get(speed)
         if isinstance(names, Mapping):
             names = names.get(keywords.get("DETECTOR"))
@@ -64,6 +80,15 @@ class Clock:
             period = (1.0 / float(found["frequency"])) / CLOCK
             waves.append(Wave(name, period, np.array(found["phase_amplitudes"], np.float64)))
         return cls(int(case["rowclocks"]), int(case["frameclocks"]), tuple(waves))
+
+    @classmethod
+    def without_reference(
+        cls, frequencies: Iterable[float], keywords: Mapping[str, Any]
+    ) -> Clock | None:
+        """Make one of known frequencies [Hz] and unknown waves; None for an unknown read-out."""
+        clocks = ROW_AND_FRAME.get(_readout(keywords)[0])
+        waves = [Wave(f"{each} Hz", (1.0 / each) / CLOCK, np.empty(0)) for each in frequencies]
+        return cls(*clocks, tuple(waves)) if clocks and waves else None
 
     def times(self, shape: tuple[int, int], nsamples: int) -> np.ndarray:
         """Give when the pixels of a frame are read.
@@ -83,6 +108,13 @@ class Clock:
     def frame_time(self, ny: int) -> float:
         """Give the time from frame to frame [samples]."""
         return ny * self.row + (SIZE[0] - ny) * ROW_OVERHEAD
+
+
+def _readout(keywords: Mapping[str, Any]) -> tuple[str, str]:
+    """Name a read-out as the reference does, and its speed."""
+    speed = "SLOW" if "SLOW" in str(keywords.get("READPATT", "")).upper() else "FAST"
+    subarray = str(keywords.get("SUBARRAY", ""))
+    return f"{subarray}_{speed}" if "FULL" in subarray else subarray, speed
 
 
 def spline(shape: np.ndarray) -> np.ndarray:

@@ -13,4 +13,5 @@ SPEC = StepSpec(
     applies=MIRI,
     phases=(Phase("flag", looks="pixels", writes=("groupdq", "pixeldq")),),
     sets_bits=("DO_NOT_USE", "FLUX_ESTIMATED"),
+    prepare_reads=(),
 )

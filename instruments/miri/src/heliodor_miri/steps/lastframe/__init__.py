@@ -13,4 +13,5 @@ SPEC = StepSpec(
     applies=MIRI,
     phases=(Phase("flag", looks="ramp", writes=("groupdq",)),),
     sets_bits=("DO_NOT_USE",),
+    prepare_reads=(),
 )

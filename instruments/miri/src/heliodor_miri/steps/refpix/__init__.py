@@ -12,4 +12,5 @@ SPEC = replace(
     impl="heliodor_miri.steps.refpix.step:MiriRefPix",
     applies=MIRI,
     phases=(Phase("correct", looks="frame", writes=("data",)),),
+    prepare_reads=("pixeldq",),
 )

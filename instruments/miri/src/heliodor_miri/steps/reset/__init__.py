@@ -14,4 +14,5 @@ SPEC = StepSpec(
     phases=(Phase("subtract", looks="ramp", writes=("data",)),),
     refs=(RefNeed("reset", keys=("DETECTOR", "READPATT", "SUBARRAY"), planes=2),),
     sets_bits=("UNRELIABLE_DARK",),
+    prepare_reads=(),
 )

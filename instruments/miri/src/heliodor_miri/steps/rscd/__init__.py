@@ -14,4 +14,5 @@ SPEC = StepSpec(
     phases=(Phase("flag", looks="pixels", writes=("groupdq", "pixeldq")),),
     refs=(RefNeed("rscd", keys=("DETECTOR",), planes=0),),
     sets_bits=("DO_NOT_USE", "FLUX_ESTIMATED"),
+    prepare_reads=(),
 )

@@ -13,4 +13,5 @@ SPEC = StepSpec(
     applies=IRS2,
     phases=(Phase("convolve", looks="frame", writes=("data",)),),
     refs=(RefNeed("ipc", keys=("DETECTOR",), optional=True),),
+    prepare_reads=(),
 )

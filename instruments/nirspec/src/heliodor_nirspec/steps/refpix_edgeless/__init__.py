@@ -12,4 +12,5 @@ SPEC = StepSpec(
     status="S_REFPIX",
     applies=EDGELESS,
     phases=(Phase("correct", looks="frame", writes=("data", "zeroframe")),),
+    prepare_reads=("pixeldq",),
 )

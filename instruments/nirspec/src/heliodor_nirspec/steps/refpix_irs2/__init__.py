@@ -12,9 +12,9 @@ SPEC = StepSpec(
     status="S_REFPIX",
     applies=IRS2,
     phases=(
-        Phase("repair", looks="frame", writes=("data",)),
+        Phase("repair", looks="frame", writes=("data", "zeroframe")),
         Phase("centre", looks="ramp", writes=("data",), notes=(Note("average", "iyx", "float64"),)),
-        Phase("correct", looks="frame", writes=("data",)),
+        Phase("correct", looks="frame", writes=("data", "zeroframe")),
     ),
     # a table of weights, and the same made ready for real transforms
     refs=(RefNeed("refpix", keys=("DETECTOR", "READPATT"), planes=10),),

@@ -1,13 +1,19 @@
-"""What is done to time sequences in Fourier space, in single precision as the operations do."""
+"""What is done to time sequences in Fourier space, in single precision as the operations do.
+
+A frame of an amplifier is one sequence of 712 x nlines samples, and is transformed in two steps:
+along the lines, then along the slots of a line.  That is fast, for each step stays in the
+processor's cache; and the first treats slots apart, so that only those which are known or wanted
+take part.  Between the two, slots are turned in phase (`Transform`).
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from heliodor.errors import ReferenceError
 from heliodor.references.files import Reference
-from scipy.fft import irfft, rfft
+from scipy.fft import fft, ifft, irfft, rfft
 
-from heliodor_nirspec.irs2 import BLOCK, FIRST, INTERLEAVED, PERIOD, SECTOR, SECTORS, SLOT, SLOTS
+from heliodor_nirspec.irs2 import BLOCK, INTERLEAVED, PERIOD, SECTOR, SLOT, SLOTS
 from heliodor_nirspec.steps.refpix_irs2.kernel import interpolate, subtract_line
 
 CYCLE = PERIOD + 2
@@ -25,11 +31,62 @@ _SET = SLOT[~INTERLEAVED[:SECTOR]]
 GAPS = np.setdiff1d(np.arange(SLOTS), _SET)
 """(200,) slots of a line in which no science pixel is read."""
 
-_BLOCKS = CYCLE * np.arange(SECTOR // PERIOD)[:, np.newaxis]
-# around a block (slots 9 to 12 of a cycle): both reads of both pixels, twice each
-SPREAD_FROM = (_BLOCKS + FIRST + 1 + [0, 2, 0, 2, 1, 3, 1, 3]).reshape(-1)
-SPREAD_TO = (_BLOCKS + FIRST + 1 - BLOCK // 2 + np.arange(2 * BLOCK)).reshape(-1)
-"""(256,) slots to which the reads of reference pixels are spread."""
+READS = np.flatnonzero(INTERLEAVED[:SECTOR])
+"""(128,) places of reference pixels in a sector."""
+
+# both reads of both pixels of a block, twice each
+SPREAD = BLOCK * np.arange(READS.size // BLOCK)[:, np.newaxis] + [0, 2, 0, 2, 1, 3, 1, 3]
+SPREAD_TO = SLOT[READS[::BLOCK], np.newaxis] - BLOCK // 2 + np.arange(2 * BLOCK)
+"""(32, 8) slots to which reads are spread, around those of their block."""
+
+
+class Transform:
+    """Transforms of sequences of 712 x nlines samples, in two steps.
+
+    Attributes
+    ----------
+    nlines : number of lines
+    turn : (712, nlines / 2 + 1) complex64, between the steps
+    """
+
+    def __init__(self, nlines: int):
+        self.nlines = nlines
+        cycles = np.arange(SLOTS)[:, np.newaxis] * np.arange(nlines // 2 + 1) / (SLOTS * nlines)
+        self.turn = np.exp(-2j * np.pi * cycles).astype(np.complex64)
+
+    def along_lines(self, series: np.ndarray, slots: np.ndarray | slice) -> np.ndarray:
+        """Do the first step for some slots.
+
+        Parameters
+        ----------
+        series : (n, nlines) float32
+        slots : n of them
+
+        Returns
+        -------
+        (n, nlines / 2 + 1) complex64
+        """
+        lines = rfft(series, axis=1)
+        lines *= self.turn[slots]
+        return lines
+
+    def back(self, lines: np.ndarray, slots: np.ndarray | slice) -> np.ndarray:
+        """Undo it: (n, nlines) float32."""
+        return irfft(lines * self.turn[slots].conj(), self.nlines, axis=1)
+
+    def ordered(self, half: np.ndarray) -> np.ndarray:
+        """Order what is known of the frequencies of real sequences as they come here.
+
+        Parameters
+        ----------
+        half : (n / 2 + 1,) from zero to the highest frequency
+
+        Returns
+        -------
+        (712, nlines / 2 + 1); [j, k] belongs to the frequency nlines * j + k
+        """
+        whole = np.concatenate([half, half[-2:0:-1].conj()]).reshape(SLOTS, self.nlines)
+        return np.ascontiguousarray(whole[:, : self.nlines // 2 + 1])
 
 
 class Weights:
@@ -40,11 +97,12 @@ class Weights:
 
     Attributes
     ----------
-    of_pixels : (4, n / 2 + 1) complex64, for each amplifier's own reference pixels
+    of_pixels : (4, 712, nlines / 2 + 1) complex64, for each amplifier's own reference pixels
     of_output : the same for the reference output
     """
 
-    def __init__(self, reference: Reference, nlines: int):
+    def __init__(self, reference: Reference, transform: Transform):
+        nlines = transform.nlines
         table = reference.table("IRS2")
         names = {name.lower(): name for name in table.dtype.names or ()}
         if len(table) != 2 * SLOTS * nlines:
@@ -54,7 +112,7 @@ class Weights:
             )
         # what the file calls alpha belongs to the reference output
         self.of_output, self.of_pixels = (
-            np.stack([_hermitian(table[names[f"{kind}_{k}"]]) for k in range(SECTORS - 1)])
+            np.stack([transform.ordered(_hermitian(table[names[f"{kind}_{k}"]])) for k in range(4)])
             for kind in ("alpha", "beta")
         )
 
@@ -90,11 +148,12 @@ def remove_drift(series: np.ndarray) -> None:
 
     Parameters
     ----------
-    series : (nlines, 712) float32, zero in gaps; changed in place
+    series : (640, nlines) float32, pixels in the order of read-out; changed in place
     """
-    border = series[BORDER]
-    time = np.arange(series.size, dtype=np.float32) - np.float32(0.5 * (series.size - 1))
-    time = time.reshape(series.shape)[BORDER][border != 0]
+    nlines = series.shape[1]
+    border = np.ascontiguousarray(series[:, BORDER].T)
+    time = SLOTS * np.arange(nlines)[BORDER, np.newaxis] + SLOT - 0.5 * (SLOTS * nlines - 1)
+    time = time.astype(np.float32)[border != 0]
     values = border[border != 0]
     if values.size == 0:
         return
@@ -103,49 +162,49 @@ def remove_drift(series: np.ndarray) -> None:
     mean_time, mean = time.mean(), values.mean()
     covariance = (time * values).sum() - count * mean_time * mean
     slope = covariance / ((time**2).sum() - count * mean_time**2)
-    subtract_line(series.reshape(-1), np.float32(mean - slope * mean_time), np.float32(slope))
+    intercept = mean - slope * mean_time
+    subtract_line(series, SLOT, SLOTS, np.float32(intercept), np.float32(slope))
 
 
-def fill_gaps(series: np.ndarray, filter: np.ndarray) -> np.ndarray:
-    """Replace what is not a science pixel's place in the reference output by smooth values.
+def fill_gaps(
+    series: np.ndarray, transform: Transform, filter: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put smooth values where the reference output has none at the time of a science pixel.
 
     Parameters
     ----------
-    series : (nlines, 712) float32, zero in gaps
-    filter : of `low_pass`
+    series : (640, nlines) float32, pixels in the order of read-out
+    filter : of `low_pass`, ordered
 
     Returns
     -------
-    (nlines, 712) float32
+    (712, nlines) float32, after interpolation, and its transform along lines with smooth values:
+    (712, nlines / 2 + 1) complex64
     """
-    filled = np.empty_like(series)
-    interpolate(series.reshape(-1), GAP_WEIGHTS, filled.reshape(-1))
+    nlines = transform.nlines
+    known = np.zeros((SLOTS, nlines), np.float32)
+    known[SLOT] = series
+    filled = np.empty_like(known)
+    interpolate(known, GAP_WEIGHTS, np.empty((2, nlines)), filled)
+    lines = transform.along_lines(filled, slice(None))
     for _ in range(PASSES):
-        spectrum = rfft(filled.reshape(-1))
+        spectrum = fft(lines, axis=0)
         spectrum *= filter
-        smooth = irfft(spectrum, series.size).reshape(series.shape)
-        filled[:, GAPS] = smooth[:, GAPS]
-    return filled
+        lines[GAPS] = ifft(spectrum, axis=0, overwrite_x=True)[GAPS]
+    return filled, lines
 
 
-def drift_of_sector(
-    series: np.ndarray, of_pixels: np.ndarray, of_output: np.ndarray, output: np.ndarray
-) -> np.ndarray:
-    """Estimate a sector's drift from its reference pixels and the reference output.
+def spectrum_of_pixels(series: np.ndarray, transform: Transform) -> np.ndarray:
+    """Transform a sector's reference pixels, spread in time to where science pixels are read.
 
     Parameters
     ----------
-    series : (nlines, 712) float32 of the sector
-    of_pixels, of_output : (n / 2 + 1,) complex64 weights
-    output : (n / 2 + 1,) complex64, spectrum of the reference output
+    series : (640, nlines) float32, pixels in the order of read-out
 
     Returns
     -------
-    (nlines, 712) float32
+    (712, nlines / 2 + 1) complex64
     """
-    pixels = np.zeros_like(series)
-    pixels[:, SPREAD_TO] = series[:, SPREAD_FROM]
-    spectrum = rfft(pixels.reshape(-1))
-    spectrum *= of_pixels
-    spectrum += of_output * output
-    return irfft(spectrum, series.size).reshape(series.shape)
+    lines = np.zeros_like(transform.turn)
+    lines[SPREAD_TO] = rfft(series[READS], axis=1)[SPREAD] * transform.turn[SPREAD_TO]
+    return fft(lines, axis=0, overwrite_x=True)

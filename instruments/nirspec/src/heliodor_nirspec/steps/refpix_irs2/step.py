@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from heliodor.bits import DO_NOT_USE, PIXEL
 from heliodor.data import Ramp
-from heliodor.errors import NotYetError
 from heliodor.step import Piece, References
 from heliodor_detector.steps.refpix.readout import BORDER, MeanPixels, Readout, SidePixels
 from heliodor_detector.steps.refpix.step import RefPix
-from scipy.fft import rfft
+from scipy.fft import fft, ifft
 
 from heliodor_nirspec.irs2 import (
     COLUMNS,
@@ -18,18 +19,19 @@ from heliodor_nirspec.irs2 import (
     SECTOR,
     SECTORS,
     SLOT,
-    SLOTS,
     Layout,
 )
 from heliodor_nirspec.steps.refpix_irs2 import bad
-from heliodor_nirspec.steps.refpix_irs2.kernel import from_series, to_series
+from heliodor_nirspec.steps.refpix_irs2.kernel import centre, restore
 from heliodor_nirspec.steps.refpix_irs2.params import Irs2RefPixParams
 from heliodor_nirspec.steps.refpix_irs2.spectra import (
+    GAPS,
+    Transform,
     Weights,
-    drift_of_sector,
     fill_gaps,
     low_pass,
     remove_drift,
+    spectrum_of_pixels,
 )
 
 BAD_REF_PIXEL = PIXEL["BAD_REF_PIXEL"]
@@ -49,11 +51,10 @@ class Irs2RefPix(RefPix):
     def prepare(self, ramp: Ramp, refs: References) -> None:
         """Find bad reference pixels, flag them, and read the weights."""
         _, _, ny, nlines = ramp.shape
-        if ramp.zeroframe is not None:
-            raise NotYetError("refpix for IRS2 does not correct a first frame (ZEROFRAME) yet")
         self.layout = Layout.of(ramp.keywords, ny)
-        self.weights = Weights(refs["refpix"], nlines)
-        self.filter = low_pass(nlines)
+        self.transform = Transform(nlines)
+        self.weights = Weights(refs["refpix"], self.transform)
+        self.filter = self.transform.ordered(low_pass(nlines))
         lists = list(bad.listed(refs["refpix"].table("DQ"))) if refs["refpix"].has("DQ") else []
         if self.params.irs2_bad_pixels == "clipped":
             self.patches = self._flag(ramp, lists)
@@ -109,46 +110,65 @@ class Irs2RefPix(RefPix):
 
     def repair(self, ramp: Ramp, piece: Piece) -> None:
         """Subtract means if asked for, and overwrite bad reference pixels."""
-        image = ramp.data[piece.integration, piece.group]
-        if self.params.irs2_mean_subtraction:
-            self._correct(image, self._precision(first=True), keep_zeros=False)
-        for one in self.patches:
-            one.apply(image)
+        for image, keep_zeros in self._images(ramp, piece):
+            if self.params.irs2_mean_subtraction:
+                self._correct(image, self._precision(first=True), keep_zeros=keep_zeros)
+            for one in self.patches:
+                one.apply(image)
 
     def centre(self, ramp: Ramp, piece: Piece) -> None:
         """Take away the average over groups; it comes back when a group is corrected."""
-        rows = ramp.data[piece.integration, :, piece.rows]
-        average = self.notes.average[piece.integration, piece.rows]
-        average[:] = rows.sum(axis=0, dtype=np.float64) / rows.shape[0]
-        np.subtract(rows, average, out=rows, casting="same_kind")
+        centre(ramp.data, self.notes.average, piece.integration, piece.row_start, piece.row_stop)
 
     def correct(self, ramp: Ramp, piece: Piece) -> None:
-        """Correct one group."""
-        image = ramp.data[piece.integration, piece.group]
+        """Correct one group, and the first frame along with the first group."""
         average = self.notes.average[piece.integration]
+        for image, is_first_frame in self._images(ramp, piece):
+            if not is_first_frame:
+                self._correct_drifts(image, average)
+                continue
+            missing = image == 0
+            # zeros are gaps
+            np.subtract(image, average, out=image, where=~missing, casting="same_kind")
+            self._correct_drifts(image, average)
+            image[missing] = 0
+
+    @staticmethod
+    def _images(ramp: Ramp, piece: Piece) -> Iterator[tuple[np.ndarray, bool]]:
+        """Give the group of a piece and, with the first, the first frame, whose zeros stay."""
+        yield ramp.data[piece.integration, piece.group], False
+        if ramp.zeroframe is not None and piece.group == 0:
+            yield ramp.zeroframe[piece.integration], True
+
+    def _correct_drifts(self, image: np.ndarray, average: np.ndarray) -> None:
+        """Correct an image without its average, which is given back."""
         keep = self.params.preserve_irs2_refpix
         if keep:
             # only science pixels and the reference output get their average back
             average = np.where((self.by_row(INTERLEAVED) & self._amplifier())[:, None], 0, average)
         places = np.arange(SECTOR) if keep else NORMAL_PLACES
-        series = np.zeros((image.shape[1], SLOTS), np.float32)
-        mirrored = self.layout.mirrored
         for sector in range(SECTORS):
             rows = self.layout.sector(sector)
-            series[:] = 0
-            to_series(image, rows, SLOT, mirrored, series)
+            series = self._in_time(image, rows)
             remove_drift(series)
             if sector == 0:
-                output = fill_gaps(series, self.filter)
-                spectrum = rfft(output.reshape(-1))
-                signal = np.zeros_like(series)
-                corrected = output
+                output, lines = fill_gaps(series, self.transform, self.filter)
+                if keep:
+                    output[GAPS] = self.transform.back(lines[GAPS], GAPS)
+                    series, signal = output[SLOT], np.zeros_like(series)
+                output_spectrum = fft(lines, axis=0, overwrite_x=True)
             else:
-                weights = self.weights.of_pixels[sector - 1], self.weights.of_output[sector - 1]
-                signal = drift_of_sector(series, *weights, spectrum)
-                corrected = series
+                spectrum = spectrum_of_pixels(series, self.transform)
+                spectrum *= self.weights.of_pixels[sector - 1]
+                spectrum += self.weights.of_output[sector - 1] * output_spectrum
+                lines = ifft(spectrum, axis=0, overwrite_x=True)
+                signal = self.transform.back(lines[SLOT[places]], SLOT[places])
             if sector or keep:
-                from_series(corrected, signal, average, rows[places], SLOT[places], mirrored, image)
+                restore(series, signal, average, places, rows[places], self.layout.mirrored, image)
+
+    def _in_time(self, image: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Give (n, nlines) pixels of some rows with lines in the order of read-out."""
+        return np.ascontiguousarray(image[rows, ::-1] if self.layout.mirrored else image[rows])
 
     def by_row(self, columns: np.ndarray) -> np.ndarray:
         """Order what is known of columns by rows of the file."""

@@ -11,7 +11,11 @@ SPEC = StepSpec(
     params="heliodor_detector.steps.saturation.params:SaturationParams",
     status="S_SATURA",
     applies=IRS2,
-    phases=(Phase("flag", looks="ramp", writes=("groupdq",)),),
+    phases=(
+        Phase("flag", looks="ramp", writes=("groupdq",), reaches=("rows",)),
+        Phase("clear_zeroframe", looks="frames", writes=("zeroframe",)),
+    ),
     refs=(RefNeed("saturation", planes=3), RefNeed("superbias", optional=True)),
     sets_bits=("SATURATED", "AD_FLOOR", "DO_NOT_USE", "NO_SAT_CHECK"),
+    prepare_reads=(),
 )

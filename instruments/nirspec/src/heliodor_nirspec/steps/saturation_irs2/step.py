@@ -8,7 +8,7 @@ from heliodor.data import Ramp
 from heliodor.step import Piece, References, Step
 from heliodor_detector.steps.saturation.kernel import find_saturation, flag_saturation
 from heliodor_detector.steps.saturation.params import SaturationParams
-from heliodor_detector.steps.saturation.step import ABOVE_CONVERTER
+from heliodor_detector.steps.saturation.step import ABOVE_CONVERTER, saturated
 
 from heliodor_nirspec.irs2 import Layout
 
@@ -62,6 +62,16 @@ class Irs2Saturation(Step[SaturationParams]):
         ramp.groupdq[piece.integration, :, self.rows[start:stop]] |= found[0, :, kept].swapaxes(
             0, 1
         )
+
+    def clear_zeroframe(self, ramp: Ramp, piece: Piece) -> None:
+        """Set first frames to zero where they are flagged: they have no flags of their own."""
+        if ramp.zeroframe is None:
+            return
+        frame = ramp.zeroframe[piece.integration]
+        science = frame[self.rows]
+        grow = self.params.n_pix_grow_sat
+        science[saturated(science, self.threshold, self.unchecked, grow)] = 0.0
+        frame[self.rows] = science
 
     def _hidden(
         self, data: np.ndarray, first: np.ndarray, threshold: np.ndarray, bias: np.ndarray

@@ -10,7 +10,8 @@ SPEC = StepSpec(
     status="S_CHGMIG",
     phases=(
         Phase("find", looks="ramp", notes=(Note("first", "iyx", "uint16"),)),
-        Phase("flag", looks="ramp", writes=("groupdq",)),
+        Phase("flag", looks="ramp", writes=("groupdq",), reaches=("rows",)),
     ),
     sets_bits=("CHARGELOSS", "DO_NOT_USE"),
+    prepare_reads=(),
 )

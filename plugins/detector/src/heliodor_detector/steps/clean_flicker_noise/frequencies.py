@@ -8,6 +8,8 @@ is ever written down.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from heliodor.errors import StepError
 
@@ -27,6 +29,11 @@ DENSITY_SIGMA = 32.0
 
 SMOOTH_SIGMA = 1.5
 """Of the Gaussian that smooths the noise across lines [pixel]."""
+
+LINES = 128
+"""Lines that are worked on together: memory is for so many only."""
+
+SAME: Literal["same_kind"] = "same_kind"
 
 EDGE = 4
 """Lines of reference pixels, without noise to fit."""
@@ -55,16 +62,19 @@ def subtract_noise(image: np.ndarray, mask: np.ndarray, detector: str, subarray:
     if detector != "NRS1":
         image, mask = image[::-1], mask[::-1]
     if image.shape == FULL:
-        noise = line_noise(image, mask)
+        nlines, n = image.shape
+        components = smooth_lines(line_components(image, mask), n)
+        for start in range(0, nlines, LINES):
+            lines = slice(start, start + LINES)
+            np.subtract(image[lines], waves(components[lines], n), out=image[lines], casting=SAME)
     else:
         from heliodor_detector.steps.clean_flicker_noise.ticks import tick_noise
 
-        noise = tick_noise(image, mask, subarray)
-    np.subtract(image, noise, out=image, casting="same_kind")
+        np.subtract(image, tick_noise(image, mask, subarray), out=image, casting=SAME)
 
 
-def line_noise(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Model the noise of a full frame, line by line, smoothed across lines.
+def line_components(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Fit low frequencies to the background of a full frame, line by line.
 
     Parameters
     ----------
@@ -73,21 +83,25 @@ def line_noise(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    (nlines, n) float64
+    (nlines, ncomponents) complex128, from frequency 0 upwards; 0 in lines without background
     """
     nlines, n = image.shape
     gain = low_pass(n)
-    weights = line_weights(mask)
-    values = without_outliers(image, mask)
-    squares = weights * weights
-    ncomponents = gain.size
-    moments = np.fft.rfft(squares, axis=1)[:, :ncomponents]
-    shares = np.fft.rfft(squares * values, axis=1)[:, :ncomponents]
-    lines = np.arange(EDGE, nlines - EDGE)
-    lines = lines[mask[lines].any(axis=1)]
-    fitted = np.zeros((nlines, n // 2 + 1), complex)
-    fitted[lines, :ncomponents] = solve(toeplitz(moments[lines]), shares[lines]) * gain
-    return smooth_lines(n * np.fft.irfft(fitted, n, axis=1))
+    fitted = np.zeros((nlines, gain.size), complex)
+    with_background = EDGE + np.flatnonzero(mask[EDGE : nlines - EDGE].any(axis=1))
+    for start in range(0, with_background.size, LINES):
+        lines = with_background[start : start + LINES]
+        squares = line_weights(mask[lines], mask[lines - 1]) ** 2
+        values = without_outliers(image[lines], mask[lines])
+        moments = np.fft.rfft(squares, axis=1)[:, : gain.size]
+        shares = np.fft.rfft(squares * values, axis=1)[:, : gain.size]
+        fitted[lines] = solve(toeplitz(moments), shares) * gain
+    return fitted
+
+
+def waves(components: np.ndarray, n: int) -> np.ndarray:
+    """Add up components to lines of n pixels, (nlines, n) float64."""
+    return n * np.fft.irfft(components, n, axis=1)
 
 
 def low_pass(n: int) -> np.ndarray:
@@ -99,19 +113,34 @@ def low_pass(n: int) -> np.ndarray:
     return gain[gain > 0]
 
 
-def line_weights(mask: np.ndarray) -> np.ndarray:
+def line_weights(mask: np.ndarray, before: np.ndarray) -> np.ndarray:
     """Give weights: the inverse of the density of background nearby on the line before.
 
     That it is the line, and the pixel, before follows operations.  The density is at least that
     of one pixel alone, so that a first line of background does not outweigh all others.
+
+    Parameters
+    ----------
+    mask, before : (nlines, n) bool, of some lines and of those before them
+
+    Returns
+    -------
+    (nlines, n) float64
     """
-    nlines, n = mask.shape
-    x = np.arange(n)
-    middle = n // 2 + 1
-    kernel = np.zeros(mask.shape)
-    kernel[nlines // 2 + 1] = gaussian(x - middle, DENSITY_SIGMA)
-    density = np.fft.irfft2(np.fft.rfft2(mask) * np.fft.rfft2(np.fft.ifftshift(kernel)), mask.shape)
+    n = mask.shape[1]
+    nearby = np.fft.rfft(one_further(gaussian(centred(n), DENSITY_SIGMA)))
+    density = np.fft.irfft(np.fft.rfft(before, axis=1) * nearby, n, axis=1)
     return mask / np.maximum(density, gaussian(np.zeros(1), DENSITY_SIGMA))
+
+
+def centred(n: int) -> np.ndarray:
+    """Give distances from the middle of n pixels."""
+    return np.arange(n) - n // 2
+
+
+def one_further(kernel: np.ndarray) -> np.ndarray:
+    """Order a kernel about the middle for transforms; it moves what it smooths by one pixel."""
+    return np.roll(np.fft.ifftshift(kernel), 1)
 
 
 def gaussian(x: np.ndarray, sigma: float) -> np.ndarray:
@@ -157,10 +186,19 @@ def solve(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
         ) from error
 
 
-def smooth_lines(noise: np.ndarray) -> np.ndarray:
-    """Smooth noise across lines; the result stands one line and pixel further, as operations'."""
-    nlines, n = noise.shape
-    kernel = np.zeros(noise.shape)
-    kernel[:, n // 2 + 1] = gaussian(np.arange(nlines) - (nlines // 2 + 1), SMOOTH_SIGMA)
-    shifted = np.fft.rfft2(np.fft.ifftshift(kernel))
-    return np.fft.irfft2(np.fft.rfft2(noise) * shifted, noise.shape)
+def smooth_lines(components: np.ndarray, n: int) -> np.ndarray:
+    """Smooth noise across lines; the result stands one line and pixel further, as operations'.
+
+    Parameters
+    ----------
+    components : (nlines, ncomponents) complex128
+    n : pixels of a line
+
+    Returns
+    -------
+    the same of the smoothed noise
+    """
+    nlines, ncomponents = components.shape
+    across = np.fft.fft(one_further(gaussian(centred(nlines), SMOOTH_SIGMA)))[:, np.newaxis]
+    smoothed = np.fft.ifft(np.fft.fft(components, axis=0) * across, axis=0)
+    return smoothed * np.exp(-2j * np.pi * np.arange(ncomponents) / n)

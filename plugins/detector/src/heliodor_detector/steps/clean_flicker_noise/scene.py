@@ -13,12 +13,13 @@ from heliodor_detector.steps.clean_flicker_noise import background
 from heliodor_detector.steps.clean_flicker_noise.background import clip, sorted_values
 
 
-def scene_mask(rate: np.ndarray, n_sigma: float, histogram: bool) -> np.ndarray:
+def scene_mask(rate: np.ndarray, hidden: np.ndarray, n_sigma: float, histogram: bool) -> np.ndarray:
     """Mask one image of slopes.
 
     Parameters
     ----------
     rate : (ny, nx) float32
+    hidden : (ny, nx) bool, true where there is no background in any case
     n_sigma : brighter pixels are signal; 0: none are
     histogram : see `heliodor_detector.steps.clean_flicker_noise.background.clip`
 
@@ -26,7 +27,7 @@ def scene_mask(rate: np.ndarray, n_sigma: float, histogram: bool) -> np.ndarray:
     -------
     (ny, nx) bool, true where there is background
     """
-    mask = ~(np.isnan(rate) | (rate == 0))
+    mask = ~(hidden | np.isnan(rate) | (rate == 0))
     if n_sigma > 0:
         clip(rate, mask, sorted_values(rate, mask), 3.0, n_sigma, histogram=histogram)
     return mask

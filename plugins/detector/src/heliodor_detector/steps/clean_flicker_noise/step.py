@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from heliodor.bits import DO_NOT_USE, JUMP_DET
@@ -49,12 +50,14 @@ class CleanFlickerNoise(Step[CleanFlickerNoiseParams]):
 
     Attributes
     ----------
+    Draft : the step that fits draft slopes
     masks : (1 or nints, ny, nx) bool, true where there is background
     flat : (ny, nx) float32, or None
     medians : (ngroups, ny, nx) float32 [DN], median of integrations, or None
     """
 
     Params = CleanFlickerNoiseParams
+    Draft: ClassVar[type[RampFit]] = RampFit
 
     def prepare(self, ramp: Ramp, refs: References) -> Skipped | None:
         """Check that the exposure can be cleaned as it is asked; begin the draft slopes."""
@@ -63,12 +66,12 @@ class CleanFlickerNoise(Step[CleanFlickerNoiseParams]):
         self.exp_type = str(ramp.keywords.get("EXP_TYPE")).upper()
         self.detector = str(ramp.keywords.get("DETECTOR")).upper()
         self.subarray = str(ramp.keywords.get("SUBARRAY")).upper()
-        self.slow_axis = abs(int(ramp.keywords.get("SLOWAXIS") or 0))
+        self.slow_axis = self.find_slow_axis(ramp)
         if self.slow_axis not in (1, 2):
             return Skipped("the exposure has no SLOWAXIS", failed=True)
         if params.fit_method == "fft" and self.exp_type not in FFT_TYPES:
             return Skipped(f"fit_method fft is not for {self.exp_type}", failed=True)
-        self._refuse_spectra()
+        self.refuse(ramp)
         self.method = params.background_method
         self.by_channel = self._channels_exist(ramp, params.fit_by_channel)
         self.auto = params.autoparam and self.exp_type in AUTO_TYPES
@@ -91,7 +94,7 @@ class CleanFlickerNoise(Step[CleanFlickerNoiseParams]):
             self.medians = np.empty(ramp.shape[1:], np.float32)
         self.fit: RampFit | None = None
         if params.user_mask is None or self.medians is not None or self.auto:
-            self.fit = RampFit(RampFitParams(), self.threads)
+            self.fit = self.Draft(RampFitParams(), self.threads)
             skipped = self.fit.prepare(ramp, refs)
             if skipped is not None:
                 return Skipped(f"there are no draft slopes: {skipped.reason}", failed=True)
@@ -99,10 +102,12 @@ class CleanFlickerNoise(Step[CleanFlickerNoiseParams]):
         self.before = ramp.data.copy() if params.save_noise else None
         return None
 
-    def _refuse_spectra(self) -> None:
+    def find_slow_axis(self, ramp: Ramp) -> int:
+        """Tell which axis is read line after line: 1 for x, 2 for y, 0 if that is not known."""
+        return abs(int(ramp.keywords.get("SLOWAXIS") or 0))
+
+    def refuse(self, ramp: Ramp) -> None:
         """Raise for what needs coordinates, photometry or extraction."""
-        if self.exp_type.startswith("MIR"):
-            raise NotYetError("MIRI exposures cannot be cleaned of flicker noise yet.")
         spectra = self.exp_type.startswith("NRS") or self.exp_type == "NIS_SOSS"
         if self.params.mask_science_regions and spectra:
             raise NotYetError(
@@ -134,6 +139,7 @@ class CleanFlickerNoise(Step[CleanFlickerNoiseParams]):
         if self.fit is None:
             return
         rate, rateints = self.fit.rate[SLOPE], self.fit.rateints[SLOPE]
+        rate_dq, rateints_dq = self.fit.rate_dq, self.fit.rateints_dq
         self.fit = None
         if self.auto:
             self._choose_parameters(rate, ramp)
@@ -142,13 +148,28 @@ class CleanFlickerNoise(Step[CleanFlickerNoiseParams]):
         if self.medians is not None:
             self.brightness = brightness(rateints)
         if self.params.user_mask is None:
-            single = self.params.single_mask and self.medians is None
+            images, dq = rateints, rateints_dq
+            if self.params.single_mask and self.medians is None:
+                images, dq = rate[np.newaxis], rate_dq[np.newaxis]
             self.masks = np.stack(
                 [
-                    scene_mask(image, self.params.n_sigma, self.params.fit_histogram)
-                    for image in ([rate] if single else rateints)
+                    scene_mask(image, hidden, self.params.n_sigma, self.params.fit_histogram)
+                    for image, hidden in zip(images, self.hidden(dq), strict=True)
                 ]
             )
+
+    def hidden(self, dq: np.ndarray) -> np.ndarray:
+        """Find regions that are no background whatever their brightness.
+
+        Parameters
+        ----------
+        dq : (..., ny, nx) uint32, of the draft slopes
+
+        Returns
+        -------
+        (..., ny, nx) bool
+        """
+        return np.zeros(dq.shape, bool)
 
     def _choose_parameters(self, rate: np.ndarray, ramp: Ramp) -> None:
         image = rate.copy() if self.flat is None else rate / self.flat

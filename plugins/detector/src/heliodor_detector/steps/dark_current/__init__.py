@@ -11,4 +11,6 @@ SPEC = StepSpec(
     phases=(Phase("subtract", looks="pixels", writes=("data",)),),
     refs=(RefNeed("dark", planes=2),),
     sets_bits=("HOT", "WARM", "UNRELIABLE_DARK"),
+    adds=1,
+    prepare_reads=(),
 )

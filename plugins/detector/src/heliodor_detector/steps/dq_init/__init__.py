@@ -18,4 +18,5 @@ SPEC = StepSpec(
     phases=(Phase("reject", looks="ramp", writes=("groupdq",)),),
     refs=(RefNeed("mask"),),
     sets_bits=MASK_BITS,
+    prepare_reads=(),
 )

@@ -9,4 +9,5 @@ SPEC = StepSpec(
     params="heliodor_detector.steps.group_scale.params:GroupScaleParams",
     status="S_GRPSCL",
     phases=(Phase("rescale", looks="ramp", writes=("data",)),),
+    prepare_reads=(),
 )

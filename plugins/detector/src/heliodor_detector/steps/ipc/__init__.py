@@ -10,4 +10,5 @@ SPEC = StepSpec(
     status="S_IPC",
     phases=(Phase("convolve", looks="frame", writes=("data",)),),
     refs=(RefNeed("ipc", keys=("DETECTOR",), optional=True),),
+    prepare_reads=(),
 )

@@ -20,11 +20,12 @@ SPEC = StepSpec(
             writes=("groupdq",),
             notes=(Note("snowballs", "i", "int64"),),
         ),
-        Phase("repeat_cores", looks="frames", writes=("groupdq",)),
+        Phase("repeat_cores", looks="frames", writes=("groupdq",), reaches=("integration",)),
         Phase("measure", looks="pixels"),
         Phase("search", looks="frame"),
         Phase("showers", looks="frames", writes=("groupdq",)),
     ),
     refs=(RefNeed("gain"), RefNeed("readnoise", keys=("DETECTOR", "READPATT", "SUBARRAY"))),
     sets_bits=("JUMP_DET", "SATURATED", "DO_NOT_USE", "NO_GAIN_VALUE"),
+    prepare_reads=("groupdq",),
 )

@@ -144,13 +144,14 @@ def _filled_area(image: np.ndarray) -> int:
     return int(np.count_nonzero(ndimage.binary_fill_holes(image, np.ones((3, 3)))))
 
 
-def contain(ellipses: np.ndarray, others: np.ndarray) -> np.ndarray:
+def contain(ellipses: np.ndarray, others: np.ndarray, *, exchanged: bool = False) -> np.ndarray:
     """Say which of the ellipses hold the centre of any of the others.
 
     Parameters
     ----------
     ellipses : (n,) of `ELLIPSE`
     others : (m,) of `ELLIPSE`
+    exchanged : take the way from centre to centre with x and y exchanged, as operations do
 
     Returns
     -------
@@ -158,7 +159,12 @@ def contain(ellipses: np.ndarray, others: np.ndarray) -> np.ndarray:
     """
     inside = np.zeros(len(ellipses), bool)
     if len(ellipses) and len(others):
-        mark_containing(_columns(ellipses), _columns(others), inside)
+        order = [1, 0, 2, 3, 4] if exchanged else slice(None)
+        mark_containing(
+            np.ascontiguousarray(_columns(ellipses)[:, order]),
+            np.ascontiguousarray(_columns(others)[:, order]),
+            inside,
+        )
     return inside
 
 

@@ -149,7 +149,7 @@ def mean_step(data, flags, gain, y, x):
     return total / np.float32(count) if count else NAN
 
 
-@kernel("void(f4[:,:,::1], u1[:,:,::1], u1[:,::1], i8[:], i8[:], f4[:,::1], f4)")
+@kernel("void(f4[:,:,::1], u1[:,:,::1], u1[:,::1], i8[:], i8[:], f4[:,::1], f4[::1])")
 def undo_large(data, groupdq, before, y, x, gain, largest):
     """Take back flags of showers where they change the slope more than a shower can.
 
@@ -159,12 +159,12 @@ def undo_large(data, groupdq, before, y, x, gain, largest):
     before : (n, ngroups) uint8, the flags of `n` pixels without showers
     y, x : (n,) int64, their places
     gain : (ny, nx) float32 [e-/DN]
-    largest : change of the mean difference [DN]
+    largest : (n,) float32, change of the mean difference [e-]
     """
     for pixel in range(y.size):
         row, column = y[pixel], x[pixel]
         without = mean_step(data, before[pixel], gain, row, column)
         with_showers = mean_step(data, groupdq[:, row, column], gain, row, column)
-        if not abs(without - with_showers) <= largest * gain[row, column]:
+        if not abs(without - with_showers) <= largest[pixel]:
             for group in range(groupdq.shape[0]):
                 groupdq[group, row, column] = before[pixel, group]

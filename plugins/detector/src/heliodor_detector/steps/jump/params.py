@@ -91,6 +91,13 @@ class JumpParams(Params):
         200, "Largest radius a snowball or shower is made larger to.", unit="pixels", ge=0
     )
 
+    large_events_as_jwst: bool = parameter(
+        False,
+        "Treat snowballs and showers as jwst 3.0.0 does: x and y exchanged where a core is looked "
+        "for in an ellipse, the number of rows for that of columns in edge_size, and 6 electrons/s "
+        "for max_shower_amplitude.",
+    )
+
     find_showers: bool = parameter(False, "Look for showers (MIRI).")
     max_shower_amplitude: float = parameter(
         4.0, "Flags of showers that change a slope by more are taken back.", unit="DN/s", ge=0

@@ -26,6 +26,10 @@ CLIPPING = 5.0
 """Differences of many integrations are clipped at this many standard deviations."""
 
 
+OPERATIONAL_AMPLITUDE = 6.0
+"""What operations take for `max_shower_amplitude`, whatever it says [e-/s]."""
+
+
 class Showers:
     """Finds and flags the showers of an exposure, in the phases of the step.
 
@@ -139,7 +143,9 @@ class Showers:
         for flags, inside in covers:
             saturated = np.logical_or.accumulate(flags & SATURATED != 0, axis=0)
             flags[inside & ~saturated] |= np.uint8(JUMP_DET)
-        largest = params.max_shower_amplitude * self.group_time
+        largest = np.float32(params.max_shower_amplitude * self.group_time) * self.gain[y, x]
+        if params.large_events_as_jwst:
+            largest[:] = OPERATIONAL_AMPLITUDE * self.group_time
         undo_large(data, groupdq, before, y, x, self.gain, largest)
 
     def count(self) -> int:

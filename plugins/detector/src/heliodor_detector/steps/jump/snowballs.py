@@ -37,9 +37,11 @@ def flag_snowballs(groupdq: np.ndarray, params: JumpParams) -> tuple[int, list[C
         if params.sat_required_snowball:
             now = following or new_cores(groupdq, group, params)
             following = new_cores(groupdq, group + 1, params)
-            wanted = near_edge(jumps.ellipses, params.edge_size, shape)
-            wanted |= contain(jumps.ellipses, now.ellipses)
-            wanted |= contain(jumps.ellipses, following.ellipses)
+            as_jwst = params.large_events_as_jwst
+            edges = (shape[0], shape[0]) if as_jwst else shape
+            wanted = near_edge(jumps.ellipses, params.edge_size, edges)
+            wanted |= contain(jumps.ellipses, now.ellipses, exchanged=as_jwst)
+            wanted |= contain(jumps.ellipses, following.ellipses, exchanged=as_jwst)
             large = now.ellipses["minor"] > params.min_sat_radius_extend
             for core in now.to_draw(large):
                 cores.append(cover(core, core["major"], core["minor"], shape))

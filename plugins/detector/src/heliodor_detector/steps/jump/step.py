@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from heliodor.bits import DO_NOT_USE, NO_GAIN_VALUE
 from heliodor.data import Keywords, Ramp
@@ -9,12 +11,7 @@ from heliodor.errors import ExposureError
 from heliodor.step import Piece, References, Skipped, Step
 
 from heliodor_detector.medians import sorting_network
-from heliodor_detector.steps.jump.clipping import flag_clipped
-from heliodor_detector.steps.jump.ellipses import Cover
-from heliodor_detector.steps.jump.outliers import flag_outliers
 from heliodor_detector.steps.jump.params import JumpParams
-from heliodor_detector.steps.jump.showers import FEWEST_DIFFERENCES, Showers
-from heliodor_detector.steps.jump.snowballs import flag_snowballs, mask_cores
 from heliodor_detector.steps.jump.spread import (
     count_jumps,
     drop_redundant,
@@ -23,9 +20,15 @@ from heliodor_detector.steps.jump.spread import (
     note_medians,
 )
 
+if TYPE_CHECKING:
+    from heliodor_detector.steps.jump.ellipses import Cover
+    from heliodor_detector.steps.jump.showers import Showers
+
 
 class Jump(Step[JumpParams]):
     """Flag jumps, their neighbours, groups after large ones, snowballs, and showers.
+
+    Kernels of what is not asked for are not loaded: they would have to be compiled first.
 
     Attributes
     ----------
@@ -64,10 +67,26 @@ class Jump(Step[JumpParams]):
         self.heights, self.lengths = self._after_jumps(ramp)
         self.cores: list[list[Cover]] = [[] for _ in range(nints)]
         self.shower_finder = self._showers(ramp) if params.find_showers else None
+        self.idle = self._idle_phases()
         return None
+
+    def _idle_phases(self) -> tuple[str, ...]:
+        params = self.params
+        needed = {
+            "detect": self.method != "none",
+            "prolong": self.heights.size > 0,
+            "snowballs": params.expand_large_events,
+            "repeat_cores": params.expand_large_events and params.mask_snowball_core_next_int,
+            "measure": self.shower_finder is not None,
+            "search": self.shower_finder is not None,
+            "showers": self.shower_finder is not None,
+        }
+        return tuple(name for name, is_needed in needed.items() if not is_needed)
 
     def _showers(self, ramp: Ramp) -> Showers | None:
         """Make what finds showers, unless there is too little to find them in."""
+        from heliodor_detector.steps.jump.showers import FEWEST_DIFFERENCES, Showers
+
         if self.usable_groups - len(ramp.data) < FEWEST_DIFFERENCES:
             self.log.warning("showers are not looked for: fewer than 10 usable differences")
             return None
@@ -90,9 +109,9 @@ class Jump(Step[JumpParams]):
         """Find the jumps of some rows."""
         nints, ngroups, _, _ = ramp.shape
         rows = (piece.row_start, piece.row_stop)
-        if self.method == "none":
-            return
         if self.method == "clip":
+            from heliodor_detector.steps.jump.clipping import flag_clipped
+
             flag_clipped(
                 ramp.data,
                 ramp.groupdq,
@@ -103,6 +122,8 @@ class Jump(Step[JumpParams]):
                 *rows,
             )
         else:
+            from heliodor_detector.steps.jump.outliers import flag_outliers
+
             flag_outliers(
                 ramp.data,
                 ramp.groupdq,
@@ -139,8 +160,6 @@ class Jump(Step[JumpParams]):
 
     def prolong(self, ramp: Ramp, piece: Piece) -> None:
         """Flag groups after large jumps in some rows."""
-        if not self.heights.size:
-            return
         self._note_medians(ramp, piece)
         flag_after(
             ramp.data,
@@ -155,33 +174,35 @@ class Jump(Step[JumpParams]):
 
     def snowballs(self, ramp: Ramp, piece: Piece) -> None:
         """Flag the snowballs of one integration, and keep their cores."""
-        if self.params.expand_large_events:
-            number, cores = flag_snowballs(ramp.groupdq[piece.integration], self.params)
-            self.notes.snowballs[piece.integration] = number
-            if self.params.mask_snowball_core_next_int:
-                self.cores[piece.integration] = cores
+        from heliodor_detector.steps.jump.snowballs import flag_snowballs
+
+        number, cores = flag_snowballs(ramp.groupdq[piece.integration], self.params)
+        self.notes.snowballs[piece.integration] = number
+        self.cores[piece.integration] = cores
 
     def repeat_cores(self, ramp: Ramp, piece: Piece) -> None:
         """Flag the cores of snowballs in the integration after theirs."""
+        from heliodor_detector.steps.jump.snowballs import mask_cores
+
         if piece.integration > 0:
             ngroups = int(self.params.snowball_time_masked_next_int // self.group_time)
             mask_cores(ramp.groupdq[piece.integration], self.cores[piece.integration - 1], ngroups)
 
     def measure(self, ramp: Ramp, piece: Piece) -> None:
         """Measure what differences are like in some rows, to find showers by."""
-        if self.shower_finder:
-            self.shower_finder.measure(ramp, piece)
+        assert self.shower_finder is not None
+        self.shower_finder.measure(ramp, piece)
 
     def search(self, ramp: Ramp, piece: Piece) -> None:
         """Find the showers of one group."""
-        if self.shower_finder:
-            self.shower_finder.search(ramp, piece.integration, piece.group)
+        assert self.shower_finder is not None
+        self.shower_finder.search(ramp, piece.integration, piece.group)
 
     def showers(self, ramp: Ramp, piece: Piece) -> None:
         """Flag the showers of one integration."""
+        assert self.shower_finder is not None
         i = piece.integration
-        if self.shower_finder:
-            self.shower_finder.flag(ramp.data[i], ramp.groupdq[i], i)
+        self.shower_finder.flag(ramp.data[i], ramp.groupdq[i], i)
 
     def _note_medians(self, ramp: Ramp, piece: Piece) -> None:
         nints, ngroups, _, _ = ramp.shape
@@ -202,7 +223,7 @@ class Jump(Step[JumpParams]):
         if intervals < 1:
             return
         observed = self.group_time * intervals * ny * nx
-        events = self.notes.snowballs.sum()
+        events = self.notes.snowballs.sum() if self.params.expand_large_events else 0
         if self.params.find_showers:
             events = self.shower_finder.count() if self.shower_finder else 0
         ramp.keywords["EXTNCRS"] = 1e6 * int(events) / observed

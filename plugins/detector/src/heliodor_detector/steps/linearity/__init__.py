@@ -11,4 +11,5 @@ SPEC = StepSpec(
     phases=(Phase("correct", looks="pixels", writes=("data", "pixeldq", "zeroframe")),),
     refs=(RefNeed("linearity"),),
     sets_bits=("NO_LIN_CORR", "NONLINEAR"),
+    prepare_reads=(),
 )

@@ -10,4 +10,5 @@ SPEC = StepSpec(
     status="S_PERSIS",
     phases=(Phase("flag", looks="pixels", writes=("groupdq",)),),
     sets_bits=("PERSISTENCE", "DO_NOT_USE"),
+    prepare_reads=(),
 )

@@ -19,6 +19,7 @@ from heliodor_detector.steps.ramp_fit.rows import (
     copy_row,
     find_clean,
     fit_clean,
+    read_variances,
     take_differences,
 )
 from heliodor_detector.steps.ramp_fit.segments import (
@@ -26,7 +27,6 @@ from heliodor_detector.steps.ramp_fit.segments import (
     known,
     known_inverse,
     poisson_variance,
-    read_variance,
 )
 
 SLOPE, ERR, VAR_POISSON, VAR_RNOISE = range(4)
@@ -35,7 +35,8 @@ SLOPE, ERR, VAR_POISSON, VAR_RNOISE = range(4)
 
 @kernel(
     "void(f4[:,:,:,::1], u1[:,:,:,::1], u4[:,::1], f4[:,:,::1], f4[:,::1], f4[:,::1], f4[:,::1],"
-    " f4[:,:,::1], f8[:,::1], i4[:,::1], UniTuple(i8, 4), UniTuple(f8, 3), b1,"
+    " f4[:,:,::1], f8[:,:,::1], i8[:,::1], u1[:,::1], i4[:,::1], UniTuple(i8, 4),"
+    " UniTuple(f8, 3), b1,"
     " f4[:,:,:,::1], u4[:,:,::1], f4[:,:,::1], u4[:,::1], f8[:,::1], i8, i8)"
 )
 def fit_ramps(
@@ -48,6 +49,8 @@ def fit_ramps(
     dark,
     weights,
     pairs,
+    spans,
+    rejected,
     network,
     groups,
     clock,
@@ -71,8 +74,9 @@ def fit_ramps(
     gain : (ny, nx) float32 [e/DN]
     readnoise : (ny, nx) float32 [e], of one group
     dark : (ny, nx) float32, average dark current
-    weights, pairs : see `heliodor_detector.steps.ramp_fit.weights`; pairs has no rows if ramps
-        are so short that each is a special case
+    weights, pairs : see `heliodor_detector.steps.ramp_fit.weights`; pairs of every integration
+    spans : (nints, 2) int64; first and last group of ramps that have no flags of their own
+    rejected : (nints, ngroups) uint8; DO_NOT_USE in groups that have it in every pixel
     network : sorting network for as many values as a ramp has differences
     groups : (start, stop, first, last), see `heliodor_detector.steps.ramp_fit.ramps.Exposure`
     clock : (time between groups, between frames, from the reset to a first group alone) [s]
@@ -92,12 +96,8 @@ def fit_ramps(
     """
     nints, ngroups, _, nx = data.shape
     exposure = Exposure(data, groupdq, zeroframe, weights, groups, clock, suppress)
-    start, stop, first, last = groups
-    first, last = max(first, start), min(last, stop - 1)  # groups of a ramp without flags
-    length = last - first + 1
-    n = stop - start
+    n = groups[1] - groups[0]
     group_time = clock[0]
-    vector = pairs.size > 0
     columns = min(nx, columns_at_once(n - 1))
 
     # scratch for one ramp, then for a block of columns
@@ -131,23 +131,30 @@ def fit_ramps(
                     dq[c] |= np.uint32(DO_NOT_USE | NO_GAIN_VALUE)
             copy_row(dq, exposure_dq)
             for c in range(columns):
-                var_r[c] = read_variance(length, group_time, group_time, g[c], noise[c])
-            for c in range(columns):
-                ordinary[c] = (
-                    vector
-                    & ((dq[c] & np.uint32(INVALID)) == 0)
-                    & (var_r[c] > 0.0)
-                    & (var_r[c] < LARGE_VARIANCE)
-                )
-            for c in range(columns):
                 medians[c] = 0.0
                 sum_slope[c] = sum_r[c] = sum_p[c] = sum_restored[c] = 0.0
                 unusable[c] = saturated[c] = 0
                 flagged[c] = lossy[c] = partly[c] = False
 
             # median rates, for the Poisson variance
+            known_length = -1
             for i in range(nints):
-                marked[i] = find_clean(exposure, i, y, x, ordinary, clean[i], bits, total)
+                first, last = spans[i]
+                length = last - first + 1
+                vector = length > 1  # shorter ramps are special cases, each of them
+                if length != known_length:
+                    read_variances(length, group_time, g, noise, var_r)
+                    for c in range(columns):
+                        ordinary[c] = (
+                            vector
+                            & ((dq[c] & np.uint32(INVALID)) == 0)
+                            & (var_r[c] > 0.0)
+                            & (var_r[c] < LARGE_VARIANCE)
+                        )
+                    known_length = length
+                marked[i] = find_clean(
+                    exposure, i, y, x, rejected[i], ordinary, clean[i], bits, total
+                )
                 take_differences(data, i, y, x, first, last, samples)
                 for c in range(columns if marked[i] else 0):
                     if clean[i, c]:
@@ -167,18 +174,24 @@ def fit_ramps(
                         medians[c] += 0.0 if np.isnan(middle) else middle / 2.0 / group_time
             for c in range(columns):
                 medians[c] /= nints
-            for c in range(columns):
-                var_p[c] = poisson_variance(
-                    length, group_time, group_time, g[c], medians[c], dark_row[c]
-                )
             if median_rates.size:
                 copy_row(medians, median_rates[y, here])
 
             # integrations: all as if without flags, then those that have some
+            known_length = -1
             for i in range(nints):
-                if vector:
+                first, last = spans[i]
+                length = last - first + 1
+                if length != known_length:
+                    read_variances(length, group_time, g, noise, var_r)
+                    for c in range(columns):
+                        var_p[c] = poisson_variance(
+                            length, group_time, group_time, g[c], medians[c], dark_row[c]
+                        )
+                    known_length = length
+                if length > 1:
                     fit_clean(
-                        data, i, y, x, first, last, pairs, group_time, g, noise, classes, slopes
+                        data, i, y, x, first, last, pairs[i], group_time, g, noise, classes, slopes
                     )
                     copy_row(slopes, rateints[SLOPE, i, y, here])
                     copy_row(var_r, rateints[VAR_RNOISE, i, y, here])

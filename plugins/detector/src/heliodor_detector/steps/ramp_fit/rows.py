@@ -3,6 +3,8 @@
 import numpy as np
 from heliodor.kernels import helper
 
+from heliodor_detector.steps.ramp_fit.segments import read_variance
+
 
 @helper
 def copy_row(source, target):
@@ -12,13 +14,21 @@ def copy_row(source, target):
 
 
 @helper
-def find_clean(exposure, integration, y, x, ordinary, clean, bits, total):
-    """Mark the ramps that need no care: no flag in any group, all values finite.
+def read_variances(length, group_time, gain, readnoise, variances):
+    """Give the variance from read noise of ramps of `length` groups, by columns."""
+    for c in range(variances.size):
+        variances[c] = read_variance(length, group_time, group_time, gain[c], readnoise[c])
+
+
+@helper
+def find_clean(exposure, integration, y, x, rejected, ordinary, clean, bits, total):
+    """Mark the ramps that need no care: no flag of their own in any group, all values finite.
 
     Parameters
     ----------
     exposure : heliodor_detector.steps.ramp_fit.ramps.Exposure
     integration, y, x : integration, row, first column of the block
+    rejected : (ngroups,) uint8: flags that a group has in every pixel
     ordinary : (columns,) bool: pixels that need no care
     clean : (columns,) bool; filled
     bits, total : (columns,) uint8 and float32; scratch
@@ -33,8 +43,9 @@ def find_clean(exposure, integration, y, x, ordinary, clean, bits, total):
         total[c] = 0.0
     for group in range(exposure.groups[0], exposure.groups[1]):
         flags = exposure.groupdq[integration, group, y, x : x + columns]
+        expected = rejected[group]
         for c in range(columns):
-            bits[c] |= flags[c]
+            bits[c] |= flags[c] ^ expected
         row = exposure.data[integration, group, y, x : x + columns]
         for c in range(columns):
             total[c] += row[c]
@@ -99,7 +110,7 @@ def fit_clean(
     data : (nints, ngroups, ny, nx) float32 [DN]
     integration, y, x : see `find_clean`
     first, last : groups of the ramps
-    pairs : (groups // 2, 6) float64, see `pair_table`
+    pairs : (at least groups // 2, 6) float64, see `pair_tables`
     group_time : between groups [s]
     gain, readnoise : (columns,) float64 [e/DN], [e]
     classes : (columns,) int64; scratch
@@ -124,7 +135,7 @@ def fit_clean(
         )
     for c in range(columns):
         slopes[c] = 0.0
-    for k in range(pairs.shape[0]):
+    for k in range((last - first + 1) // 2):
         low = data[integration, first + k, y, x : x + columns]
         high = data[integration, last - k, y, x : x + columns]
         row = pairs[k]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from heliodor.bits import SATURATED
+from heliodor.bits import DO_NOT_USE, SATURATED
 from heliodor.data import Product, Ramp
 from heliodor.errors import NotYetError
 from heliodor.step import Piece, References, Skipped, Step
@@ -14,7 +14,7 @@ from heliodor.step import Piece, References, Skipped, Step
 from heliodor_detector.medians import sorting_network
 from heliodor_detector.steps.ramp_fit.kernel import ERR, SLOPE, VAR_POISSON, VAR_RNOISE, fit_ramps
 from heliodor_detector.steps.ramp_fit.params import RampFitParams
-from heliodor_detector.steps.ramp_fit.weights import pair_table, weight_table
+from heliodor_detector.steps.ramp_fit.weights import pair_tables, weight_table
 
 FEWEST_LIKELY = 4
 """Ramps with fewer groups are fitted by least squares whatever the algorithm."""
@@ -56,14 +56,15 @@ class RampFit(Step[RampFitParams]):
         self.zeroframe = np.empty((0, 0, 0), np.float32) if no_frame else ramp.zeroframe
 
         self.weights = weight_table(stop - start)
-        length = min(self.groups[3], stop - 1) - max(self.groups[2], start) + 1
-        self.pairs = pair_table(self.weights, length)
+        self.spans, self.rejected = unflagged_groups(ramp, self.groups)
+        self.pairs = pair_tables(self.weights, self.spans)
         self.network = sorting_network(stop - start - 1)
 
-        self.rateints = np.empty((4, nints, ny, nx), np.float32)
-        self.rateints_dq = np.empty((nints, ny, nx), np.uint32)
-        self.rate = np.empty((4, ny, nx), np.float32)
-        self.rate_dq = np.empty((ny, nx), np.uint32)
+        empty = self.workspace.empty
+        self.rateints = empty((4, nints, ny, nx))
+        self.rateints_dq = empty((nints, ny, nx), np.uint32)
+        self.rate = empty((4, ny, nx))
+        self.rate_dq = empty((ny, nx), np.uint32)
         self.median_rates = np.empty((ny, nx) if self.params.save_opt else (0, 0))
 
         self.keywords = keywords.copy()
@@ -107,6 +108,8 @@ class RampFit(Step[RampFitParams]):
             self.dark,
             self.weights,
             self.pairs,
+            self.spans,
+            self.rejected,
             self.network,
             self.groups,
             self.clock,
@@ -197,6 +200,33 @@ class RampFit(Step[RampFitParams]):
         begins = range(0, ny, 64)
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(function, begins, (min(y + 64, ny) for y in begins)))
+
+
+def unflagged_groups(
+    ramp: Ramp, groups: tuple[int, int, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the groups of ramps that have no flags but those of all pixels.
+
+    Parameters
+    ----------
+    ramp : the exposure
+    groups : (start, stop, first, last), see `heliodor_detector.steps.ramp_fit.ramps.Exposure`
+
+    Returns
+    -------
+    spans : (nints, 2) int64; first and last group, (0, -1) if there are others between them
+    rejected : (nints, ngroups) uint8; DO_NOT_USE in groups that have it in every pixel
+    """
+    start, stop, first, last = groups
+    unusable = ramp.unusable_groups()
+    asked = np.zeros(ramp.shape[1], bool)
+    asked[max(first, start) : min(last + 1, stop)] = True
+    spans = np.empty((ramp.shape[0], 2), np.int64)
+    for span, usable in zip(spans, asked & ~unusable, strict=True):
+        found = np.flatnonzero(usable)
+        together = found.size > 0 and found[-1] - found[0] == found.size - 1
+        span[:] = (found[0], found[-1]) if together else (0, -1)
+    return spans, unusable.astype(np.uint8) * np.uint8(DO_NOT_USE)
 
 
 def group_noise(readnoise: np.ndarray, gain: np.ndarray, nframes: int) -> np.ndarray:

@@ -61,3 +61,22 @@ def pair_table(weights: np.ndarray, length: int) -> np.ndarray:
     w = weights[length, :, :length].astype(float) if length > 2 else np.ones((POWERS.size, 2))
     coefficients = w * x / (w * x**2).sum(axis=1, keepdims=True)
     return np.ascontiguousarray(coefficients[:, ::-1].T[: length // 2])
+
+
+def pair_tables(weights: np.ndarray, spans: np.ndarray) -> np.ndarray:
+    """Give the table of pairs for the ramps of every integration.
+
+    Parameters
+    ----------
+    weights : of `weight_table`
+    spans : (nints, 2) int64; first and last group of an integration's ramps
+
+    Returns
+    -------
+    (nints, longest // 2, 6) float64 array, see `pair_table`; zero where ramps are shorter
+    """
+    lengths = spans[:, 1] - spans[:, 0] + 1
+    tables = np.zeros((lengths.size, lengths.max() // 2, POWERS.size))
+    for length in set(lengths.tolist()):
+        tables[lengths == length, : length // 2] = pair_table(weights, length)
+    return tables

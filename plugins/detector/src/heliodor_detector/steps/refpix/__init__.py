@@ -11,4 +11,5 @@ SPEC = StepSpec(
     # the near-infrared detectors; others have their reference pixels elsewhere
     applies=Match({"INSTRUME": ("FGS", "NIRCAM", "NIRISS", "NIRSPEC")}),
     phases=(Phase("correct", looks="frame", writes=("data", "zeroframe")),),
+    prepare_reads=("pixeldq",),
 )

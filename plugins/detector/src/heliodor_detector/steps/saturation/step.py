@@ -34,10 +34,14 @@ class Saturation(Step[SaturationParams]):
         ramp.pixeldq |= flags
 
         self.nframes = int(ramp.keywords.get("NFRAMES") or 1)
-        self.averaged = self.params.use_readpatt and self.nframes > 1
-        last = self.nframes * np.arange(1, ramp.shape[1] + 1 if self.averaged else 1)
+        averaged = self.params.use_readpatt and self.nframes > 1
+        if not averaged:
+            self.idle += ("flag_hidden",)
+        if ramp.zeroframe is None:
+            self.idle += ("clear_zeroframe",)
+        last = self.nframes * np.arange(1, ramp.shape[1] + 1 if averaged else 1)
         self.dilution = (last - (self.nframes - 1) / 2) / last
-        if self.averaged and "superbias" in refs:
+        if averaged and "superbias" in refs:
             self.bias = refs["superbias"].plane("SCI")
         else:
             self.bias = np.zeros_like(self.threshold)
@@ -62,40 +66,47 @@ class Saturation(Step[SaturationParams]):
 
     def flag_hidden(self, ramp: Ramp, piece: Piece) -> None:
         """Reject groups whose average hides saturation of their last frames."""
-        if self.averaged:
-            flag_hidden_saturation(
-                ramp.data,
-                ramp.groupdq,
-                self.threshold,
-                self.bias,
-                self.notes.hidden,
-                self.nframes,
-                self.params.n_pix_grow_sat,
-                *_rows(piece),
-            )
+        flag_hidden_saturation(
+            ramp.data,
+            ramp.groupdq,
+            self.threshold,
+            self.bias,
+            self.notes.hidden,
+            self.nframes,
+            self.params.n_pix_grow_sat,
+            *_rows(piece),
+        )
 
     def clear_zeroframe(self, ramp: Ramp, piece: Piece) -> None:
         """Set first frames to zero where they are flagged: they have no flags of their own."""
-        if ramp.zeroframe is None:
-            return
+        assert ramp.zeroframe is not None
         frame = ramp.zeroframe[piece.integration]
-        cube = frame[np.newaxis, np.newaxis]
-        flags = np.zeros(cube.shape, np.uint8)
-        first = np.empty((1, *frame.shape), np.uint16)
-        rows = (0, piece.row_start, piece.row_stop)
-        find_saturation(cube, flags, self.threshold, first, *rows)
-        flag_saturation(
-            cube,
-            flags,
-            self.threshold,
-            self.unchecked,
-            first,
-            np.zeros_like(first),
-            np.empty(0),
-            self.params.n_pix_grow_sat,
-            *rows,
-        )
-        frame[flags[0, 0] != 0] = 0.0
+        frame[saturated(frame, self.threshold, self.unchecked, self.params.n_pix_grow_sat)] = 0.0
+
+
+def saturated(
+    frame: np.ndarray, threshold: np.ndarray, unchecked: np.ndarray, grow: int
+) -> np.ndarray:
+    """Find saturated pixels of one frame, their neighbours, and those at the converter's floor.
+
+    Parameters
+    ----------
+    frame, threshold : (ny, nx) float32 [DN]
+    unchecked : (ny, nx) bool; pixels without a threshold of their own
+    grow : how far neighbours are flagged [pixel]
+
+    Returns
+    -------
+    (ny, nx) bool
+    """
+    cube = frame[np.newaxis, np.newaxis]
+    flags = np.zeros(cube.shape, np.uint8)
+    first = np.empty((1, *frame.shape), np.uint16)
+    rows = (0, 0, frame.shape[0])
+    find_saturation(cube, flags, threshold, first, *rows)
+    hidden = np.zeros_like(first)
+    flag_saturation(cube, flags, threshold, unchecked, first, hidden, np.empty(0), grow, *rows)
+    return flags[0, 0] != 0
 
 
 def _rows(piece: Piece) -> tuple[int | None, int, int]:

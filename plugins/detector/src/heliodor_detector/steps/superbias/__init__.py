@@ -11,4 +11,5 @@ SPEC = StepSpec(
     phases=(Phase("subtract", looks="ramp", writes=("data", "zeroframe")),),
     refs=(RefNeed("superbias", keys=("DETECTOR", "READPATT", "SUBARRAY"), planes=2),),
     sets_bits=("UNRELIABLE_BIAS",),
+    prepare_reads=(),
 )

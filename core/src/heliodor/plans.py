@@ -1,0 +1,265 @@
+"""What will be done to an exposure, as records: what was asked for, and what was decided."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heliodor.declare import ModeSpec, RefNeed, StepSpec
+from heliodor.documents.conditions import Condition
+from heliodor.documents.nodes import MAIN
+from heliodor.documents.shipped import Chosen
+from heliodor.engine import STRIP
+from heliodor.layers import Origin
+from heliodor.memory import RESERVE, ROOM, Memory
+from heliodor.passes import convoys, share
+from heliodor.plugins import Offer
+from heliodor.references.selectors import Answer, Found, Unknown
+from heliodor.scratch import Scratch
+from heliodor.workspace import MEMORY, Workspace
+
+if TYPE_CHECKING:
+    from heliodor.exposures import Exposure
+    from heliodor.params import Params
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for, beside the exposure.
+
+    Attributes
+    ----------
+    parameters : ``{"jump.rejection_threshold": "5"}``; a name without a step is an option of the
+        pipeline (``save_calibrated_ramp``)
+    pipelines : files of edits, or one whole pipeline
+    skip : steps to leave out
+    references : reference file by type; ``N/A`` for none
+    folders : searched for reference files
+    out : folder for products
+    threads : pieces worked on at once; all cores by default
+    strip : rows in a piece; the result depends on neither
+    max_memory : the process may hold [bytes]; what is larger is worked on in files; None: no limit
+    scratch : folder for those files; the products' one if None
+    """
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    pipelines: tuple[Path, ...] = ()
+    skip: tuple[str, ...] = ()
+    references: Mapping[str, str | Path] = field(default_factory=dict)
+    folders: tuple[Path, ...] = ()
+    out: Path = Path()
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    strip: int = STRIP
+    max_memory: int | None = None
+    scratch: Path | None = None
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step as it will be run, or why it will not be.
+
+    Attributes
+    ----------
+    label : what documents and parameters call it
+    offer : the implementation and who offers it
+    params : its parameters
+    origins : where each parameter that is not a declared default comes from
+    port : what it works on (``main`` is the ramp)
+    to : port that each of its products goes to, by product
+    runs : False if it is left out
+    reason : why it is left out, or what decides at run
+    condition : asked again when its turn comes, with what is known by then
+    references : what was found of the types it needs
+    offered : more specific implementations of strangers, taken only by ``use:``
+    """
+
+    label: str
+    offer: Offer
+    params: Params
+    origins: Mapping[str, Origin]
+    port: str
+    to: Mapping[str, str]
+    runs: bool
+    reason: str
+    condition: Condition
+    references: Mapping[str, Answer] = field(default_factory=dict)
+    offered: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> StepSpec:
+        """What the implementation declares."""
+        return self.offer.spec
+
+    @property
+    def on_ramp(self) -> bool:
+        """Whether it works on the ramp, and not on a product."""
+        return self.port == MAIN and self.spec.takes == "ramp"
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Reference file by type."""
+        return {
+            name: answer.path
+            for name, answer in self.references.items()
+            if isinstance(answer, Found)
+        }
+
+
+@dataclass(frozen=True)
+class PlannedSave:
+    """A product that will be written.
+
+    Attributes
+    ----------
+    port : what is written
+    suffix : of its name
+    path : where
+    condition : asked again when its turn comes
+    """
+
+    port: str
+    suffix: str
+    path: Path
+    condition: Condition
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that will be done to one exposure.
+
+    Attributes
+    ----------
+    exposure : its file, known by headers
+    mode : of the instrument
+    pipeline : the document, with the user's edits applied
+    nodes : steps and saves in order
+    facts : what conditions are asked with
+    memory : what it will take
+    request : what the user asked for
+    """
+
+    exposure: Exposure
+    mode: ModeSpec
+    pipeline: Chosen
+    nodes: tuple[PlannedStep | PlannedSave, ...]
+    facts: Mapping[str, Any]
+    memory: Memory
+    request: Request
+
+    @property
+    def steps(self) -> tuple[PlannedStep, ...]:
+        """The steps, those left out included."""
+        return tuple(node for node in self.nodes if isinstance(node, PlannedStep))
+
+    @property
+    def saves(self) -> tuple[PlannedSave, ...]:
+        """The products."""
+        return tuple(node for node in self.nodes if isinstance(node, PlannedSave))
+
+    @property
+    def missing(self) -> tuple[tuple[PlannedStep, RefNeed, Unknown], ...]:
+        """References that a step cannot do without and that were not found."""
+        return tuple(
+            (step, need, answer)
+            for step in self.steps
+            if step.runs
+            for need in step.spec.refs
+            if isinstance(answer := step.references.get(need.type), Unknown) and not need.optional
+        )
+
+    @property
+    def on_scratch(self) -> bool:
+        """Whether the ramp is worked on in a file, because memory is limited."""
+        limit = self.request.max_memory
+        return limit is not None and self.memory.peak > limit
+
+    def workspace(self) -> Workspace:
+        """Give the place for large arrays."""
+        request = self.request
+        if self.on_scratch and request.max_memory is not None:
+            folder = request.scratch or request.out
+            return Scratch(folder, request.max_memory, request.threads)
+        return MEMORY
+
+    @property
+    def room(self) -> int:
+        """Memory for rows being worked on, with the ramp on scratch [bytes]."""
+        limit = self.request.max_memory or 0
+        return max(limit - self.memory.fixed - RESERVE, ROOM)
+
+    @property
+    def groups(self) -> tuple[tuple[PlannedStep | PlannedSave, ...], ...]:
+        """Nodes that are carried out together; in memory, each by itself."""
+        groups: list[list[PlannedStep | PlannedSave]] = []
+        specs: list[StepSpec] = []  # of the last group's steps that run
+        for node in self.nodes:
+            more = [node.spec] if isinstance(node, PlannedStep) and node.runs else []
+            if self._joins(node) and specs and len(convoys([*specs, *more])) == 1:
+                groups[-1].append(node)
+                specs += more
+            else:
+                groups.append([node])
+                specs = more if self._joins(node) else []
+        return tuple(tuple(group) for group in groups)
+
+    def _joins(self, node: PlannedStep | PlannedSave) -> bool:
+        """Whether others may join a node: a step on a ramp on scratch, sure to run or not to."""
+        if not self.on_scratch or not isinstance(node, PlannedStep) or not node.on_ramp:
+            return False
+        return not node.runs or node.condition.evaluate(self.facts) is True
+
+    @property
+    def passes(self) -> tuple[tuple[str, ...], ...]:
+        """Traversals of the ramp in order: the phases that share each, as ``step.phase``."""
+        nints, threads = self.exposure.shape[0], self.request.threads
+        found: list[tuple[str, ...]] = []
+        for group in self.groups:
+            nodes = (node for node in group if isinstance(node, PlannedStep))
+            steps = [node for node in nodes if node.runs and node.on_ramp]
+            specs = [step.spec for step in steps]
+            if self.on_scratch:
+                divided = [one.work for one in share(specs, nints, threads)]
+            else:
+                divided = [((0, phase),) for spec in specs for phase in spec.phases]
+            found += [
+                tuple(f"{steps[owner].label}.{phase.name}" for owner, phase in work)
+                for work in divided
+            ]
+        return tuple(found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plan as plain data."""
+        return {
+            "input": str(self.exposure.path),
+            "mode": self.mode.name,
+            "pipeline": self.pipeline.document.name,
+            "shape": list(self.exposure.shape),
+            "steps": [_step_data(step) for step in self.steps],
+            "products": {save.suffix: str(save.path) for save in self.saves},
+            "missing": [need.type for _, need, _ in self.missing],
+            "passes": [list(names) for names in self.passes],
+            "memory": {**self.memory.to_dict(), "on_scratch": self.on_scratch},
+        }
+
+
+def _step_data(step: PlannedStep) -> dict[str, Any]:
+    return {
+        "label": step.label,
+        "name": step.spec.name,
+        "distribution": step.offer.plugin.distribution,
+        "port": step.port,
+        "runs": step.runs,
+        "reason": step.reason,
+        "parameters": {
+            name: {"value": getattr(step.params, name), "origin": str(origin)}
+            for name, origin in step.origins.items()
+        },
+        "references": {
+            name: str(answer.path) if isinstance(answer, Found) else answer.why
+            for name, answer in step.references.items()
+        },
+        "phases": {phase.name: phase.looks for phase in step.spec.phases},
+    }
