@@ -127,6 +127,19 @@ PARITY = (
     Case("first segment", "nircam-imaging", _SEGMENTED, segment=(1, 2)),
     Case("second segment", "nircam-imaging", _SEGMENTED, segment=(2, 2)),
     Case("NIRISS dark", "niriss-imaging", _DARK, keywords={"EXP_TYPE": "NIS_DARK"}),
+    *(
+        Case(f"dark {exp_type}", mode, _DARK, keywords={"EXP_TYPE": exp_type})
+        for mode, exp_type in (
+            ("miri-imaging", "MIR_DARKALL"), ("miri-imaging", "MIR_DARKIMG"),
+            ("miri-mrs", "MIR_DARKMRS"), ("nirspec-ifu", "NRS_DARK"), ("fgs-imaging", "FGS_DARK"),
+        )
+    ),
+    Case("guide star identification", "fgs-id", {"size": 256, "ngroups": 2, "nints": 2}),
+    Case("guide star acquisition", "fgs-acq", {"ngroups": 2, "nints": 6}),
+    Case("guide star track", "fgs-track", {"ngroups": 2, "nints": 100}),
+    Case("guide star fine guiding", "fgs-fineguide", {"ngroups": 8, "nints": 200}),
+    Case("MIRI first segment", "miri-imaging", _window(8, 5), segment=(1, 2)),
+    Case("MIRI second segment", "miri-imaging", _window(8, 5), segment=(2, 2)),
     Case("MIRI", "miri-imaging", _window(12, 3)),
     Case("MIRI, operations", "miri-imaging", _window(12, 3), OPERATIONS),
     Case("MIRI full frame", "miri-imaging", {"ngroups": 6, "nints": 2}),
