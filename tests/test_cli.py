@@ -194,6 +194,9 @@ def test_pipelines(cli):
     assert {(each["name"], each["distribution"]) for each in pipelines} == {
         ("calwebb_detector1", "heliodor-detector"),
         ("calwebb_detector1", "heliodor-miri"),
+        ("calwebb_dark", "heliodor-detector"),
+        ("calwebb_dark", "heliodor-miri"),
+        ("calwebb_guider", "heliodor-fgs"),
     }
     assert "calwebb_detector1" in cli("pipelines").out
     (one,) = json.loads(cli(*SHARED, "--json").out)
@@ -210,7 +213,7 @@ def test_plugins(cli):
     plugins = {each["distribution"]: each for each in json.loads(cli("plugins", "--json").out)}
     assert plugins["heliodor-detector"]["state"] == "declared"
     assert plugins["heliodor-detector"]["error"] is None
-    assert plugins["heliodor-detector"]["offers"]["heliodor_pipelines"] == 1
+    assert plugins["heliodor-detector"]["offers"]["heliodor_pipelines"] == 2
     assert all(name in cli("plugins").out for name in plugins)
 
 
@@ -292,10 +295,12 @@ def test_plan_tells_what_is_missing(cli, small_nircam):
     assert "missing gain reference for jump" in text
 
 
-def test_plan_of_a_pipeline_that_is_not_there_yet(cli, copied, small_nircam):
-    done = cli("plan", copied(small_nircam, EXP_TYPE="NRC_DARK"))
+def test_plan_of_what_is_not_there_yet(cli, small_nircam, tmp_path):
+    edits = tmp_path / "mine.yaml"
+    edits.write_text("extends: calwebb_detector1\nedits: [{insert: mine.py:step, after: jump}]\n")
+    done = cli("plan", small_nircam.exposure, "--pipeline", edits)
     assert done.code == 6
-    assert "calwebb_dark, the pipeline of NIRCam darks, is not there yet" in done.err
+    assert "steps cannot be loaded from a file or module yet" in " ".join(done.err.split())
 
 
 # ------------------------------------------------------------------ run

@@ -13,6 +13,7 @@ from typing import Any
 from astropy.io import fits
 from heliodor import api
 from heliodor.plans import Plan
+from heliodor.plugins import registry
 from heliodor.references.selectors import Found
 
 Parameters = Mapping[str, Any]
@@ -23,6 +24,17 @@ OPERATIONS: Parameters = {
     "jump.after_jump_flag_time1": 90.0,
 }
 """Like the observatory's own, but for snowballs."""
+
+
+PIPELINES = {
+    "calwebb_detector1": "Detector1Pipeline",
+    "calwebb_dark": "DarkPipeline",
+    "calwebb_guider": "GuiderPipeline",
+}
+"""The incumbent's classes."""
+
+OPTIONS: Mapping[str, Parameters] = {"DarkPipeline": {"suffix": "dark"}}
+"""What the observatory's parameter references set in the classes themselves."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,8 @@ class Case:
     exposure : its arguments: ``size``, ``subarray``, ``ngroups``, ``nints``, ``readpatt`` ...
     parameters : by ``step.parameter``; the two pipelines call them the same
     own : parameters that only Heliodor has: they ask for what `jwst` does in any case
+    keywords : of its header that are changed afterwards
+    segment : which one it is, of how many, if it is cut into segments
     """
 
     name: str
@@ -43,6 +57,8 @@ class Case:
     exposure: Mapping[str, Any] = field(default_factory=dict)
     parameters: Parameters = field(default_factory=dict)
     own: Parameters = field(default_factory=dict)
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    segment: tuple[int, int] | None = None
 
 
 def _window(ngroups: int, nints: int = 1, **more: Any) -> dict[str, Any]:
@@ -52,6 +68,8 @@ def _window(ngroups: int, nints: int = 1, **more: Any) -> dict[str, Any]:
 _FULL = {"ngroups": 2}
 _STRIPED = {"ipc.skip": True}
 _TWO = _window(10, 2)
+_DARK = _window(10, 2, without=("sources", "sky"))
+_SEGMENTED = _window(8, 5, readpatt="BRIGHT2")
 _WIDE = {"size": (1024, 512), "ngroups": 6, "nints": 2, "readpatt": "DEEP8"}
 _AS_JWST = {"jump.large_events_as_jwst": True, "ramp_fit.likely_as_jwst": True}
 _SMALL = {"size": 64, "ngroups": 8, "nints": 2}
@@ -128,6 +146,25 @@ PARITY = (
     Case("NIRISS, averaged frames", "niriss-imaging", _window(5, 2, readpatt="NIS")),
     Case("NIRISS subarray", "niriss-imaging", {"subarray": "SUB128", "ngroups": 8, "nints": 2},
          OPERATIONS),
+    Case("dark", "nircam-imaging", _DARK, keywords={"EXP_TYPE": "NRC_DARK"}),
+    Case("dark, averaged frames", "nircam-imaging", {**_DARK, "readpatt": "SHALLOW4"},
+         keywords={"EXP_TYPE": "NRC_DARK"}),
+    Case("first segment", "nircam-imaging", _SEGMENTED, segment=(1, 2)),
+    Case("second segment", "nircam-imaging", _SEGMENTED, segment=(2, 2)),
+    Case("NIRISS dark", "niriss-imaging", _DARK, keywords={"EXP_TYPE": "NIS_DARK"}),
+    *(
+        Case(f"dark {exp_type}", mode, _DARK, keywords={"EXP_TYPE": exp_type})
+        for mode, exp_type in (
+            ("miri-imaging", "MIR_DARKALL"), ("miri-imaging", "MIR_DARKIMG"),
+            ("miri-mrs", "MIR_DARKMRS"), ("nirspec-ifu", "NRS_DARK"), ("fgs-imaging", "FGS_DARK"),
+        )
+    ),
+    Case("guide star identification", "fgs-id", {"size": 256, "ngroups": 2, "nints": 2}),
+    Case("guide star acquisition", "fgs-acq", {"ngroups": 2, "nints": 6}),
+    Case("guide star track", "fgs-track", {"ngroups": 2, "nints": 100}),
+    Case("guide star fine guiding", "fgs-fineguide", {"ngroups": 8, "nints": 200}),
+    Case("MIRI first segment", "miri-imaging", _window(8, 5), segment=(1, 2)),
+    Case("MIRI second segment", "miri-imaging", _window(8, 5), segment=(2, 2)),
     Case("MIRI", "miri-imaging", _window(12, 3)),
     Case("MIRI, operations", "miri-imaging", _window(12, 3), OPERATIONS),
     Case("MIRI full frame", "miri-imaging", {"ngroups": 6, "nints": 2}),
@@ -184,23 +221,41 @@ class Input:
 
 def simulated(case: Case, folder: Path) -> Input:
     """Make the exposure of a case, unless it is there already."""
-    from heliodor_simulate import simulate
+    from heliodor_simulate import simulate, split
 
-    arguments = "_".join(f"{name}-{value}" for name, value in sorted(case.exposure.items()))
+    made = {**case.exposure, **case.keywords}
+    if case.segment:
+        made["segment"] = case.segment
+    arguments = "_".join(f"{name}-{_text(made[name])}" for name in sorted(made))
     place = folder / f"{case.mode}_{arguments}"
     if not list(place.glob("*_uncal.fits")):
-        simulate(api.modes()[case.mode], place, references=place / "references", **case.exposure)
+        done = simulate(
+            api.modes()[case.mode], place, references=place / "references", **case.exposure
+        )
+        with fits.open(done.exposure, mode="update") as hdus:
+            hdus[0].header.update(case.keywords)
+        if case.segment:
+            number, total = case.segment
+            segments = split(done.exposure, total)
+            for path in {done.exposure, *segments} - {segments[number - 1]}:
+                path.unlink()
     return Input(next(place.glob("*_uncal.fits")), place / "references")
+
+
+def _text(value: Any) -> str:
+    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def found(inputs: Path, references: Path) -> Iterator[tuple[str, Input, Parameters]]:
     """Go through the exposures of a folder, each with defaults and with those of operations."""
     for exposure in sorted(inputs.glob("*_uncal.fits")):
         keywords = fits.getheader(exposure)
-        name = " ".join(str(keywords[key]) for key in ("DETECTOR", "SUBARRAY", "READPATT"))
+        named = ("EXP_TYPE", "DETECTOR", "SUBARRAY", "READPATT")
+        name = " ".join(str(keywords[key]) for key in named if key in keywords)
         name += f" {keywords['NGROUPS']}x{keywords['NINTS']}"
         yield f"{name}, defaults", Input(exposure, references), {}
-        yield f"{name}, operations", Input(exposure, references), OPERATIONS
+        if registry().recognise(keywords).pipelines[1] == "calwebb_detector1":
+            yield f"{name}, operations", Input(exposure, references), OPERATIONS
 
 
 INCUMBENT = Path(__file__).with_name("incumbent.py")
@@ -231,8 +286,10 @@ def job(
 ) -> dict[str, Any]:
     """Give incumbent.py the same exposure with the same references."""
     answers = {name: answer for step in plan.steps for name, answer in step.references.items()}
+    pipeline = PIPELINES[plan.pipeline.document.name]
     return {
-        "pipeline": "Detector1Pipeline",
+        "pipeline": pipeline,
+        "options": dict(OPTIONS.get(pipeline, {})),
         "input": str(plan.exposure.path),
         "out": str(out),
         "references": {

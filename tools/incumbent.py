@@ -5,7 +5,7 @@
 Started with the interpreter that has `jwst`; knows nothing of Heliodor.  JOBS.json holds a list of
 
     {"pipeline": "Detector1Pipeline", "input": FILE, "out": DIR, "references": {TYPE: FILE},
-     "parameters": {"jump.rejection_threshold": 5.0}, "keep": [STEP]}
+     "parameters": {"jump.rejection_threshold": 5.0}, "keep": [STEP], "options": {}}
 
 `references` are all there are: any other type is N/A, so that CRDS is never asked.  `keep` names
 steps whose result is written as well.  A job with "again_within": S is run once more if it took
@@ -91,6 +91,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
             steps=options(job, pipeline.step_defs),
             save_results=True,
             output_dir=job["out"],
+            **job.get("options", {}),
         )
     except Exception as failure:
         error = f"{type(failure).__name__}: {failure}"

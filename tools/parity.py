@@ -31,6 +31,8 @@ from rich.table import Table
 
 NEXT_STAGE = {"flat", "area", "photom", "distortion"}
 """References that the incumbent's next stage of imaging needs."""
+CHECKED = ("rate", "rateints", "dark", "cal")
+"""Products whose keywords are compared."""
 
 
 @dataclass
@@ -241,7 +243,7 @@ def _compare(comparison: Comparison) -> None:
             continue
         files = ours[product], theirs[product]
         comparison.verdicts += judge.compare(*files, product)
-        if product in ("rate", "rateints") and (names := judge.keywords(*files)):
+        if product in CHECKED and (names := judge.keywords(*files)):
             comparison.problems.append(f"{product}: keywords differ: {', '.join(names)}")
 
 

@@ -63,7 +63,11 @@ class Row:
 def rows(mode: str) -> list[Row]:
     """List the exposures of the table."""
     if mode == "all":
-        modes = [name for name, each in api.modes().items() if can_be_simulated(each)]
+        modes = [
+            name
+            for name, each in api.modes().items()
+            if can_be_simulated(each) and each.pipelines[1] == "calwebb_detector1"
+        ]
         return [Row(name, ("snowballs",), mode=name) for name in sorted(modes)]
     alone = tuple(effect for effect in EFFECTS if effect not in NOISE)
     search = {"jump.expand_large_events": True}

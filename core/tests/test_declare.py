@@ -57,6 +57,12 @@ def test_within_is_transitive(one, two, three):
         assert one.within(three)
 
 
+def test_a_parameter_may_take_the_place_of_a_reference():
+    need = RefNeed("flat", unless="own")
+    assert need.asked({}, SimpleNamespace(own=None))
+    assert not need.asked({}, SimpleNamespace(own="my_flat.fits"))
+
+
 @pytest.mark.parametrize(
     ("need", "keyword"),
     [

@@ -61,6 +61,10 @@ class Keywords(MutableMapping[str, Any]):
         return new
 
 
+RAMP_MODEL = "RampModel"
+"""The `stdatamodels.jwst.datamodels` class of ramps that slopes are fitted to."""
+
+
 @dataclass
 class Ramp:
     """An exposure before its slopes are fitted.
@@ -78,6 +82,8 @@ class Ramp:
     stripes : where its lines lie on the detector, or None if it is one piece
     read_times : (ngroups, nframes) [s] since the reset, of the reads that are averaged into each
         group, or None if groups follow each other evenly
+    model : the `stdatamodels.jwst.datamodels` class that it is written as; one without flags of
+        groups has PIXELDQ as its DQ
     """
 
     data: np.ndarray
@@ -89,6 +95,7 @@ class Ramp:
     source: Any = None
     stripes: Stripes | None = None
     read_times: np.ndarray | None = None
+    model: str = RAMP_MODEL
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -112,6 +112,7 @@ class RefNeed:
     when : exposures it is needed for
     options : parameters of the step that ask for it, one is enough, by being true or by a value
         (``refpix_algorithm=sirs``); none: it always is needed
+    unless : parameter of the step that takes its place when it is given
     planes : two-dimensional planes held in memory while the step runs (for the plan)
     header : keyword that records the file in products; made from the type unless given
     """
@@ -121,12 +122,15 @@ class RefNeed:
     optional: bool = False
     when: Match = ANY
     options: tuple[str, ...] = ()
+    unless: str = ""
     planes: int = 1
     header: str = ""
 
     def asked(self, keywords: Keywords, params: Any) -> bool:
         """Whether an exposure with these `keywords` needs it, given the step's parameters."""
         wanted = not self.options or any(_chosen(params, option) for option in self.options)
+        if self.unless and getattr(params, self.unless) is not None:
+            return False
         return wanted and self.when.accepts(keywords)
 
     @property
@@ -215,6 +219,7 @@ class Layout:
         whatever SUBSTRT says
     joined_to_full : subarrays whose superstripes are joined to the detector's whole length,
         instead of the lines they hold
+    ramp : the `stdatamodels.jwst.datamodels` class of its ramps
     """
 
     full: tuple[int, int] = (2048, 2048)
@@ -222,6 +227,7 @@ class Layout:
     planes: tuple[str, ...] = ()
     striped_from_edge: tuple[str, ...] = ()
     joined_to_full: tuple[str, ...] = ()
+    ramp: str = "RampModel"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
-from heliodor.data import Keywords, Product, Ramp
-from heliodor.errors import ExposureError, NotYetError, UsageError
+from heliodor.data import RAMP_MODEL, Keywords, Product, Ramp
+from heliodor.errors import ExposureError, UsageError
 from heliodor.fitsarrays import StoredArray, read_image
 from heliodor.products.names import split_suffix
 from heliodor.stripes import Stripes
@@ -29,8 +29,11 @@ from heliodor.workspace import MEMORY, Workspace
 
 log = logging.getLogger(__name__)
 
-NEEDED = ("INSTRUME", "DETECTOR", "EXP_TYPE", "READPATT", "NINTS", "NGROUPS", "NFRAMES", "TGROUP")
-"""Keywords without which a ramp cannot be calibrated."""
+NEEDED = ("INSTRUME", "DETECTOR", "EXP_TYPE", "TGROUP")
+"""Keywords without which no raw data can be calibrated."""
+
+NEEDED_OF_RAMPS = ("READPATT", "NINTS", "NGROUPS", "NFRAMES")
+"""And those without which no slopes can be fitted."""
 
 RAMP_LEVELS = ("uncal", "ramp")
 
@@ -39,6 +42,7 @@ _LEVELS = {
     "RampModel": "ramp",
     "SuperstripeRampModel": "ramp",
     "GuiderRawModel": "uncal",
+    "GuiderCalModel": "cal",
 }
 
 
@@ -128,7 +132,12 @@ def look(path: str | Path, stage: int | None = None) -> Exposure:
     return exposure
 
 
-def read_ramp(exposure: Exposure, threads: int = 1, workspace: Workspace = MEMORY) -> Ramp:
+def read_ramp(
+    exposure: Exposure,
+    threads: int = 1,
+    workspace: Workspace = MEMORY,
+    model: str = RAMP_MODEL,
+) -> Ramp:
     """Read an exposure's ramp, every array once and straight into its final form.
 
     Parameters
@@ -136,6 +145,7 @@ def read_ramp(exposure: Exposure, threads: int = 1, workspace: Workspace = MEMOR
     exposure : of level ``uncal`` or ``ramp``
     threads : how many decode at once
     workspace : where its arrays live
+    model : the `stdatamodels.jwst.datamodels` class of its mode's ramps
 
     Returns
     -------
@@ -147,9 +157,7 @@ def read_ramp(exposure: Exposure, threads: int = 1, workspace: Workspace = MEMOR
     heliodor.errors.ExposureError
         It is not a ramp, or the file cannot be read.
     """
-    check_ramp(exposure)
-    if exposure.keywords.get("DATAMODL") == "GuiderRawModel":
-        raise NotYetError(f"{exposure.path}: guider ramps are not calibrated yet.")
+    check_ramp(exposure, model)
     nints, _, ny, nx = exposure.shape
     path = exposure.path
     stripes = _stripes(str(path), exposure.keywords, nints)
@@ -171,7 +179,8 @@ def read_ramp(exposure: Exposure, threads: int = 1, workspace: Workspace = MEMOR
 
             data = plane("SCI", exposure.shape, np.float32)
             groupdq = plane("GROUPDQ", exposure.shape, np.uint8)
-            pixeldq = plane("PIXELDQ", flags_shape, np.uint32)
+            flags = "PIXELDQ" if model == RAMP_MODEL else "DQ"
+            pixeldq = plane(flags, flags_shape, np.uint32)
             average_dark = plane("AVDRKCUR", (ny, nx), np.float32)
             # without the keyword the steps leave this plane alone: it stays in the file
             zeroframe = None
@@ -191,6 +200,7 @@ def read_ramp(exposure: Exposure, threads: int = 1, workspace: Workspace = MEMOR
         source=exposure,
         stripes=stripes,
         read_times=times,
+        model=model,
     )
 
 
@@ -229,7 +239,7 @@ def read_ramp_from_model(model: Any) -> Ramp:
 
     Parameters
     ----------
-    model : a ``RampModel``, ``SuperstripeRampModel`` or ``Level1bModel``
+    model : a ``RampModel``, ``SuperstripeRampModel``, ``Level1bModel`` or ``GuiderRawModel``
 
     Returns
     -------
@@ -253,7 +263,9 @@ def read_ramp_from_model(model: Any) -> Ramp:
         return None if array is None else np.array(array, dtype, order="C")
 
     groupdq = plane("groupdq", np.uint8)
-    pixeldq = plane("pixeldq", np.uint32)
+    kind = type(model).__name__
+    kind = kind if kind == "GuiderRawModel" else RAMP_MODEL
+    pixeldq = plane("pixeldq" if kind == RAMP_MODEL else "dq", np.uint32)
     average_dark = plane("average_dark_current", np.float32)
     stripes = _stripes(str(model), keywords, shape[0])
     # looking at an attribute that is not there would make it
@@ -269,6 +281,7 @@ def read_ramp_from_model(model: Any) -> Ramp:
         source=source,
         stripes=stripes,
         read_times=np.array(times, np.float64) if times else None,
+        model=kind,
     )
 
 
@@ -407,8 +420,13 @@ def _level(primary: Mapping[str, Any], science: Mapping[str, Any], shape: tuple[
     return {2: name, 3: f"{name}ints"}.get(len(shape), "other")
 
 
-def check_ramp(exposure: Exposure) -> None:
+def check_ramp(exposure: Exposure, model: str = RAMP_MODEL) -> None:
     """Make sure that an exposure is a ramp with the keywords that stage 1 needs.
+
+    Parameters
+    ----------
+    exposure : known by its headers
+    model : the `stdatamodels.jwst.datamodels` class of its mode's ramps
 
     Raises
     ------
@@ -425,10 +443,12 @@ def check_ramp(exposure: Exposure) -> None:
         raise ExposureError(
             f"{path}: SCI has shape {exposure.shape}; a ramp has (nints, ngroups, ny, nx)."
         )
-    missing = [name for name in NEEDED if keywords.get(name) is None]
+    sloped = model == RAMP_MODEL
+    needed = (*NEEDED, *NEEDED_OF_RAMPS) if sloped else NEEDED
+    missing = [name for name in needed if keywords.get(name) is None]
     if missing:
         raise ExposureError(f"{path}: lacks the keyword(s) {', '.join(missing)}.")
-    if keywords["NGROUPS"] != exposure.shape[1]:
+    if sloped and keywords["NGROUPS"] != exposure.shape[1]:
         raise ExposureError(
             f"{path}: NGROUPS = {keywords['NGROUPS']}, but SCI holds {exposure.shape[1]} groups."
         )

@@ -49,7 +49,7 @@ def plan(path: str | Path, request: Request | None = None) -> Plan:
         mode = plugins.recognise(exposure.keywords)
     except HeliodorError as error:
         raise type(error)(f"{path}: {error}") from error
-    exposures.check_ramp(exposure)
+    exposures.check_ramp(exposure, mode.layout.ramp)
     return _Planner(plugins, exposure, mode, request or Request()).plan()
 
 

@@ -177,7 +177,9 @@ class _Run:
                 plan.workspace() as self.workspace,
             ):
                 self.observer.reading(plan)
-                ramp = exposures.read_ramp(plan.exposure, plan.request.threads, self.workspace)
+                ramp = exposures.read_ramp(
+                    plan.exposure, plan.request.threads, self.workspace, plan.mode.layout.ramp
+                )
                 self.flags = FlagCounter(ramp)
                 self.ports["main"] = ramp
                 del ramp

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliodor import exposures, products
 from heliodor.data import Keywords, Product, Ramp
+from heliodor.declare import Layout, ModeSpec
 from heliodor.engine import execute, load
 from heliodor.errors import ReferenceError, StepError, UsageError
 from heliodor.layers import Layered
@@ -33,7 +34,7 @@ def run_single(
     plugins = registry()
     source = Path(data) if isinstance(data, str | Path) else None
     offers = plugins.offers(name)
-    work = _read(data, offers[0].spec.takes, threads)
+    work = _read(plugins, data, offers[0].spec.takes, threads)
     offer = plugins.choose(name, work.keywords, _trusted(plugins, work.keywords), use)
     layers = Layered()
     for key, value in {"skip": False, **parameters}.items():
@@ -73,20 +74,28 @@ def run_single(
     return products.to_model(work, provenance)
 
 
+def _mode(plugins: Registry, keywords: Keywords) -> ModeSpec | None:
+    """Recognise the mode of the data; None if it is not known."""
+    try:
+        return plugins.recognise(keywords)
+    except UsageError:
+        return None
+
+
 def _trusted(plugins: Registry, keywords: Keywords) -> set[str]:
     """Name the distributions that the mode of the data trusts; none if it has no known mode."""
-    try:
-        mode = plugins.recognise(keywords)
-    except UsageError:
-        return set()
-    return {plugins.owner(mode).distribution, *mode.providers}
+    mode = _mode(plugins, keywords)
+    return {plugins.owner(mode).distribution, *mode.providers} if mode else set()
 
 
-def _read(data: Any, takes: str, threads: int) -> Ramp | Product:
+def _read(plugins: Registry, data: Any, takes: str, threads: int) -> Ramp | Product:
     if takes == "image":
         return exposures.read_product(data)
     if isinstance(data, str | Path):
-        return exposures.read_ramp(exposures.look(data, stage=1), threads)
+        exposure = exposures.look(data)
+        mode = _mode(plugins, exposure.keywords)
+        layout = mode.layout if mode else Layout()
+        return exposures.read_ramp(exposure, threads, layout.ramp)
     return exposures.read_ramp_from_model(data)
 
 

@@ -25,3 +25,12 @@ def test_every_exposure_type_goes_through_its_pipelines(exp_type):
 def test_no_exposure_type_is_forgotten_or_in_two_modes():
     listed = [each for mode in MODES for each in mode.match.keywords["EXP_TYPE"]]
     assert sorted(listed) == sorted(EXPECTED)
+
+
+@pytest.mark.parametrize(
+    ("exp_type", "owner"), [("FGS_IMAGE", "heliodor-detector"), ("FGS_ACQ1", "heliodor-fgs")]
+)
+def test_guide_stars_have_their_own_dq_init(exp_type, owner):
+    known = {"heliodor-detector", "heliodor-fgs"}
+    offer = registry().choose("dq_init", {"INSTRUME": "FGS", "EXP_TYPE": exp_type}, known)
+    assert offer.plugin.distribution == owner

@@ -124,3 +124,26 @@ def test_a_broken_reference_is_named_with_step_and_exposure(files, tmp_path, kin
     assert str(told.value) == (
         f"{exposure}: {kind}: {path}: this {kind} reference has no {extension} extension"
     )
+
+
+def test_r13_segments_are_corrected_as_parts_of_one_exposure(files, tmp_path):
+    """Dark, reset and rscd count integrations from the exposure's beginning."""
+    exposure, folder = files
+
+    def rateints(name, which, **keywords):
+        path = tmp_path / f"{name}_uncal.fits"
+        with fits.open(exposure) as hdus:
+            hdus["SCI"].data = hdus["SCI"].data[which]
+            hdus[0].header.update({"NINTS": 5, **keywords})
+            hdus.writeto(path)
+        return heliodor.run(path, folders=folder)["rateints"]
+
+    whole = rateints("whole", [0, 1, 1, 1, 1])
+    first = rateints("first", [0, 1, 1], INTSTART=1, INTEND=3, EXSEGNUM=1, EXSEGTOT=2)
+    second = rateints("second", [1, 1], INTSTART=4, INTEND=5, EXSEGNUM=2, EXSEGTOT=2)
+    np.testing.assert_allclose(second.data, [SLOPES / TGROUP] * 2, rtol=1e-5)
+    for plane in ("data", "err", "dq"):
+        joined = np.concatenate([getattr(each, plane) for each in (first, second)])
+        np.testing.assert_array_equal(joined, getattr(whole, plane))
+    assert second.meta.rscd.ngroups_skip_int1 is None
+    assert second.meta.rscd.ngroups_skip_int2p == 4

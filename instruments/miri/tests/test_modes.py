@@ -9,10 +9,14 @@ from heliodor.documents.walk import StepUse, walk
 from heliodor_miri.modes import MODES
 
 
+def document(name):
+    text = files("heliodor_miri").joinpath(f"pipelines/{name}.yaml").read_text()
+    return parse(text, f"{name}.yaml", "mode")
+
+
 @pytest.fixture
 def detector1():
-    text = files("heliodor_miri").joinpath("pipelines/calwebb_detector1.yaml").read_text()
-    return parse(text, "calwebb_detector1.yaml", "mode")
+    return document("calwebb_detector1")
 
 
 def test_every_exposure_type_has_one_mode():
@@ -44,6 +48,19 @@ def test_order(detector1):
         "emicorr", "firstframe", "charge_migration", "picture_frame", "clean_flicker_noise",
         "persistence",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["MIR_DARKALL", "MIR_DARKIMG", "MIR_DARKMRS"])
+def test_order_for_darks(kind):
+    dark = document("calwebb_dark")
+    known = facts({"INSTRUME": "MIRI", "EXP_TYPE": kind}, stage=1)
+    assert dark.for_.evaluate(known) is True
+    *steps, save = walk(dark, known)
+    assert save.suffix == "dark"
+    assert " ".join(use.label for use in steps) == (
+        "group_scale dq_init emicorr saturation ipc firstframe lastframe reset linearity rscd"
+    )
+    assert [use.label for use in steps if not use.enabled] == ["emicorr", "firstframe"]
 
 
 @pytest.mark.parametrize("step", ["refpix", "ipc", "clean_flicker_noise", "ramp_fit"])

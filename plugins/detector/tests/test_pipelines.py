@@ -10,10 +10,14 @@ from heliodor.documents.parse import parse
 from heliodor.documents.walk import StepUse, walk
 
 
+def document(name):
+    text = files("heliodor_detector").joinpath(f"pipelines/{name}.yaml").read_text()
+    return parse(text, f"{name}.yaml", "mode")
+
+
 @pytest.fixture
 def detector1():
-    text = files("heliodor_detector").joinpath("pipelines/calwebb_detector1.yaml").read_text()
-    return parse(text, "calwebb_detector1.yaml", "mode")
+    return document("calwebb_detector1")
 
 
 def names(uses):
@@ -68,3 +72,26 @@ def test_optional_products_are_saved_when_there_are_any(detector1, name, made):
 def test_what_it_is_for(detector1, instrument, exp_type, meant):
     header = {"INSTRUME": instrument, "EXP_TYPE": exp_type}
     assert detector1.for_.evaluate(facts(header, stage=1)) is meant
+
+
+def test_order_for_darks():
+    known = facts({"INSTRUME": "NIRCAM", "EXP_TYPE": "NRC_DARK"}, stage=1)
+    assert names(walk(document("calwebb_dark"), known)) == (
+        "group_scale dq_init saturation ipc superbias refpix linearity >dark"
+    )
+
+
+@pytest.mark.parametrize(
+    ("exp_type", "meant"),
+    [
+        ("NRC_DARK", True),
+        ("NIS_DARK", True),
+        ("NRS_DARK", True),
+        ("FGS_DARK", True),
+        ("MIR_DARKALL", False),
+        ("NRC_IMAGE", False),
+    ],
+)
+def test_what_the_pipeline_of_darks_is_for(exp_type, meant):
+    known = facts({"EXP_TYPE": exp_type}, stage=1)
+    assert document("calwebb_dark").for_.evaluate(known) is meant

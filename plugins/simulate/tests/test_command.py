@@ -94,6 +94,17 @@ def test_the_command_is_offered():
     assert offered.impl == "heliodor_simulate.command:configure"
 
 
+def test_segments(command, tmp_path, capsys):
+    code = command(
+        "tiny-imaging", "--out", tmp_path / "out", "--size", "40x24", "--ngroups", 2,
+        "--nints", 2, "--segments", 2, "--json",
+    )  # fmt: skip
+    assert code == 0
+    paths = json.loads(capsys.readouterr().out)["exposure"]
+    assert [Path(path).name.split("_")[2] for path in paths] == ["00001-seg001", "00001-seg002"]
+    assert sorted(map(str, (tmp_path / "out").glob("*_uncal.fits"))) == paths
+
+
 def test_modes_are_listed(command, capsys):
     assert command("--list") == 0
     assert capsys.readouterr().out == "tiny-imaging  Tiny imaging\n"

@@ -138,12 +138,12 @@ def test_mode_without_section_cannot_be_simulated():
     instrument = Resource("heliodor_fgs", "simulation.yaml")
     modes = {
         name: ModeSpec(f"fgs-{name}", name, "FGS", Match(), simulation=instrument)
-        for name in ("imaging", "track")
+        for name in ("imaging", "dark")
     }
     assert can_be_simulated(modes["imaging"])
-    assert not can_be_simulated(modes["track"])
-    with pytest.raises(UsageError, match="'track' cannot be simulated"):
-        read_figures(modes["track"])
+    assert not can_be_simulated(modes["dark"])
+    with pytest.raises(UsageError, match="'dark' cannot be simulated"):
+        read_figures(modes["dark"])
 
 
 @pytest.mark.parametrize("instrument", ["miri", "nircam", "niriss", "nirspec", "fgs"])

@@ -23,7 +23,7 @@ from astropy.io import fits
 from astropy.io.fits.card import Undefined
 from astropy.utils.exceptions import AstropyWarning
 
-from heliodor.data import Keywords, Product, Ramp
+from heliodor.data import RAMP_MODEL, Keywords, Product, Ramp
 from heliodor.errors import OutputError, did_you_mean
 from heliodor.fitsarrays import StoredArray
 from heliodor.products.layout import Key, Layout, layout
@@ -36,12 +36,10 @@ log = logging.getLogger(__name__)
 PARITY_VERSION = "3.0.0"
 """The `jwst` version whose results ours equal; other tools branch on CAL_VER."""
 
-RAMP_MODEL = "RampModel"
-
 
 def ramp_model(ramp: Ramp) -> str:
     """Name the model of a ramp: superstripes that are not joined have one of their own."""
-    return "SuperstripeRampModel" if ramp.pixeldq.ndim == 3 else RAMP_MODEL
+    return "SuperstripeRampModel" if ramp.pixeldq.ndim == 3 else ramp.model
 
 
 _STRUCTURE = re.compile(
@@ -193,12 +191,12 @@ def _from_product(product: Product, hdus: fits.HDUList | None) -> _Made:
 
 def _from_ramp(ramp: Ramp, hdus: fits.HDUList | None) -> _Made:
     made = _Made(layout(ramp_model(ramp)), str(ramp.keywords.get("FILENAME", "exposure")))
-    planes: dict[str, Any] = {
-        "SCI": ramp.data,
-        "PIXELDQ": ramp.pixeldq,
-        "GROUPDQ": ramp.groupdq,
-        **ramp.extra,
-    }
+    planes: dict[str, Any] = {"SCI": ramp.data}
+    if "GROUPDQ" in made.layout.planes:
+        planes |= {"PIXELDQ": ramp.pixeldq, "GROUPDQ": ramp.groupdq}
+    else:
+        planes["DQ"] = ramp.pixeldq
+    planes |= ramp.extra
     if ramp.zeroframe is not None:
         planes["ZEROFRAME"] = ramp.zeroframe
     # reference output, and a zero frame that no step has touched, stay as they are

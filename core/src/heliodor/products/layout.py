@@ -21,7 +21,7 @@ from heliodor.errors import NotYetError, OutputError, did_you_mean
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Of the table; tables of another format are made anew."""
 
 TreePath = tuple[str, ...]
@@ -195,7 +195,7 @@ def _compile(model: str) -> Iterator[dict[str, Any]]:
 def _walk(
     node: Mapping[str, Any], path: TreePath, sections: tuple[tuple[str, str], ...]
 ) -> Iterator[dict[str, Any]]:
-    hdu = node.get("fits_hdu", "PRIMARY")
+    hdu = node.get("fits_hdu", "PRIMARY").upper()  # as FITS compares names
     if "fits_keyword" in node:
         allowed = list(node.get("enum", ()))
         for choice in node.get("anyOf", ()):

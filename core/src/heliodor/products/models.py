@@ -15,7 +15,7 @@ from heliodor.products.assemble import Extension, Provenance, opened_extensions,
 from heliodor.products.names import product_name
 from heliodor.products.stream import Encoded
 
-RAMP_PLANES = {"data", "groupdq", "pixeldq", "zeroframe", "average_dark_current"}
+RAMP_PLANES = {"data", "groupdq", "pixeldq", "dq", "zeroframe", "average_dark_current"}
 """Attributes of a model that a `Ramp` holds as arrays."""
 
 

@@ -80,6 +80,10 @@ class Reference:
         """Whether there is an extension of that name with data."""
         return extension in self._hdus and self._hdus[extension].header.get("NAXIS", 0) > 0
 
+    def shape_of(self, extension: str = "SCI") -> tuple[int, ...]:
+        """Give the shape of an array as it stands in the file, uncut."""
+        return self._stored(extension).shape
+
     def plane(self, extension: str = "SCI", dtype: Any = np.float32) -> np.ndarray:
         """Read an array, its last two axes cut to the exposure.
 

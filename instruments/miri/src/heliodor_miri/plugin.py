@@ -44,5 +44,8 @@ def heliodor_steps() -> tuple[StepSpec, ...]:
 
 @hookimpl
 def heliodor_pipelines() -> list[Resource]:
-    """Offer MIRI's detector stage."""
-    return [Resource("heliodor_miri", "pipelines/calwebb_detector1.yaml")]
+    """Offer MIRI's detector stage, and that of its darks."""
+    return [
+        Resource("heliodor_miri", f"pipelines/{name}.yaml")
+        for name in ("calwebb_detector1", "calwebb_dark")
+    ]

@@ -51,5 +51,8 @@ def heliodor_steps() -> tuple[StepSpec, ...]:
 
 @hookimpl
 def heliodor_pipelines() -> list[Resource]:
-    """Offer the detector stage for the near-infrared instruments."""
-    return [Resource("heliodor_detector", "pipelines/calwebb_detector1.yaml")]
+    """Offer the detector stage, and that of darks, for the near-infrared instruments."""
+    return [
+        Resource("heliodor_detector", f"pipelines/{name}.yaml")
+        for name in ("calwebb_detector1", "calwebb_dark")
+    ]

@@ -3,7 +3,7 @@ import pytest
 from astropy.io import fits
 from heliodor.bits import PIXEL
 from heliodor.engine import execute
-from heliodor.errors import NotYetError, OutputError, ReferenceError
+from heliodor.errors import OutputError, ReferenceError
 from heliodor_detector.steps.dark_current import SPEC
 from heliodor_detector.steps.dark_current.kernel import extrapolate
 from heliodor_detector.steps.dark_current.params import DarkCurrentParams
@@ -99,9 +99,27 @@ def test_skipped_for_a_dark_of_coarser_pattern(make_ramp, make_reference, patter
     assert "AVDRKCUR" in ramp.extra
 
 
-def test_dark_of_another_pattern_is_refused(make_ramp, make_reference):
-    ramp = make_ramp(np.ones((1, 2, 1, 1)), NFRAMES=8, GROUPGAP=2)
-    with pytest.raises(NotYetError, match="groups of 4 frames"):
+@pytest.mark.parametrize(
+    ("of_dark", "of_exposure", "subtracted"),
+    [
+        ((2, 0), (4, 2), [1.5, 4.5]),  # two groups, and one is left out
+        ((4, 1), (4, 6), [1, 3]),  # every other group
+        ((2, 0), (2, 2), [1, 3]),
+    ],
+)
+def test_averages_are_averaged_again(make_ramp, make_reference, of_dark, of_exposure, subtracted):
+    def pattern(pair):
+        return dict(zip(("NFRAMES", "GROUPGAP"), pair, strict=True))
+
+    ramp = make_ramp(np.zeros((1, 2, 1, 1)), **pattern(of_exposure))
+    run(ramp, make_reference, column(1, 2, 3, 4, 5, 6), pattern(of_dark))
+    np.testing.assert_array_equal(ramp.data.ravel(), -np.array(subtracted))
+
+
+@pytest.mark.parametrize("pattern", [(8, 2), (5, 1), (4, 3)])
+def test_dark_of_another_pattern_is_refused(make_ramp, make_reference, pattern):
+    ramp = make_ramp(np.ones((1, 2, 1, 1)), NFRAMES=pattern[0], GROUPGAP=pattern[1])
+    with pytest.raises(ReferenceError, match="groups of 4 frames"):
         run(ramp, make_reference, column(5, 6), {"NFRAMES": 4, "GROUPGAP": 1})
 
 
@@ -164,6 +182,20 @@ def test_dark_output_holds_what_was_subtracted(make_ramp, make_reference, tmp_pa
         written = hdus[0].header
         assert (written["NGROUPS"], written["NFRAMES"], written["GROUPGAP"]) == (2, 2, 1)
         assert written["REFTYPE"] == "DARK"
+
+
+@pytest.mark.parametrize("intstart", [1, 4])
+def test_dark_output_of_several_integrations(make_ramp, make_reference, tmp_path, intstart):
+    """All that the dark has, also those that serve no integration of the exposure."""
+    path = tmp_path / "averaged.fits"
+    ramp = make_ramp(np.zeros((2, 1, 1, 1)), NFRAMES=2, GROUPGAP=0, INTSTART=intstart)
+    dark = np.array([[1, 3], [5, 7], [9, 11]]).reshape(3, 2, 1, 1)
+    flags = np.array([1, 2, 4], np.uint32).reshape(3, 1, 1, 1)
+    run(ramp, make_reference, dark, params={"dark_output": str(path)}, DQ=flags)
+    np.testing.assert_array_equal(ramp.data.ravel(), [-2, -6] if intstart == 1 else [-10, -10])
+    with fits.open(path) as hdus:
+        np.testing.assert_array_equal(hdus["SCI"].data, [[[[2]]], [[[6]]], [[[10]]]])
+        np.testing.assert_array_equal(hdus["DQ"].data, flags)
 
 
 def test_dark_output_that_cannot_be_written(make_ramp, make_reference, tmp_path):

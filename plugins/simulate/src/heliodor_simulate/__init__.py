@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from heliodor_simulate.figures import Figures, read_figures
     from heliodor_simulate.ramps import Exposure, expose
     from heliodor_simulate.references import write_references
+    from heliodor_simulate.segments import split
 
 __all__ = [
     "EFFECTS",
@@ -32,6 +33,7 @@ __all__ = [
     "make_truth",
     "read_figures",
     "simulate",
+    "split",
     "write_references",
 ]
 
@@ -42,6 +44,7 @@ _HOMES = {
     "figures": ("Figures", "read_figures"),
     "ramps": ("Exposure", "expose"),
     "references": ("write_references",),
+    "segments": ("split",),
 }
 
 

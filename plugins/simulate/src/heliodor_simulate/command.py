@@ -58,6 +58,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--ngroups", type=int, default=5, metavar="N", help="groups in an integration (5)"
     )
     parser.add_argument("--nints", type=int, default=1, metavar="N", help="integrations (1)")
+    parser.add_argument(
+        "--segments",
+        type=int,
+        default=1,
+        metavar="N",
+        help="files that the integrations are divided among, as the archive does (1)",
+    )
     parser.add_argument("--readpatt", help="read pattern, such as BRIGHT2 (the fastest)")
     parser.add_argument("--filter", help="filter, such as F200W (the mode's first choice)")
     parser.add_argument(
@@ -99,6 +106,7 @@ def run(args: argparse.Namespace) -> int:
     from heliodor.plugins import registry
 
     from heliodor_simulate.exposure import simulate
+    from heliodor_simulate.segments import split
 
     modes = registry().modes
     if args.list:
@@ -124,15 +132,19 @@ def run(args: argparse.Namespace) -> int:
         references=args.references,
         detector=args.detector,
     )
+    exposures = [made.exposure]
+    if args.segments != 1:
+        exposures = split(made.exposure, args.segments)
+        made.exposure.unlink()
     if args.json:
         paths = {
-            "exposure": str(made.exposure),
+            "exposure": str(made.exposure) if args.segments == 1 else [*map(str, exposures)],
             "truth": str(made.truth),
             "references": {kind: str(path) for kind, path in made.references.items()},
         }
         print(json.dumps(paths, indent=1))
     else:
-        print(made.exposure, made.truth, *made.references.values(), sep="\n")
+        print(*exposures, made.truth, *made.references.values(), sep="\n")
     return 0
 
 

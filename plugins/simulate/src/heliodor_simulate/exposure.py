@@ -12,7 +12,7 @@ import numpy as np
 from astropy.io import fits
 from heliodor.errors import OutputError
 
-from heliodor_simulate import fitsfile, keywords
+from heliodor_simulate import fitsfile, guiding, keywords
 from heliodor_simulate.arrangement import arrange
 from heliodor_simulate.figures import Figures
 from heliodor_simulate.ramps import Exposure, start
@@ -120,11 +120,14 @@ def write_exposure(path: Path, exposure: Exposure) -> Path:
         fitsfile.primary_hdu(primary).writeto(part)
         shape = (setup.nints, setup.ngroups, *exposure.read_shape)
         fitsfile.stream(part, "SCI", shape, groups(), **keywords.sci_keywords(setup))
-        hdus = [
-            fits.BinTableHDU(keywords.group_table(setup), name="GROUP"),
-            fits.BinTableHDU(keywords.int_times_table(setup), name="INT_TIMES"),
-            fitsfile.asdf_hdu(primary),
-        ]
+        if primary["DATAMODL"] == guiding.MODEL:
+            tables = guiding.tables(exposure)
+        else:
+            tables = [
+                fits.BinTableHDU(keywords.group_table(setup), name="GROUP"),
+                fits.BinTableHDU(keywords.int_times_table(setup), name="INT_TIMES"),
+            ]
+        hdus = [*tables, fitsfile.asdf_hdu(primary)]
         if setup.figures.amplifiers == "interlaced" and setup.is_full:
             hdus.insert(0, fitsfile.image_hdu("REFOUT", exposure.reference_output()))
         if exposure.zeroframe is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 from heliodor.data import Ramp
-from heliodor.errors import NotYetError, OutputError, ReferenceError
+from heliodor.errors import OutputError, ReferenceError
 from heliodor.references.files import Reference
 from heliodor.step import Piece, References, Skipped, Step
 
@@ -34,15 +34,16 @@ class DarkCurrent(Step[DarkCurrentParams]):
         dark_pattern = _read_pattern(reference.header)
         if dark_pattern[0] > pattern[0] or dark_pattern[1] > pattern[1]:
             return Skipped("NFRAMES or GROUPGAP of the dark is greater than the exposure's")
-        self.averaged = dark_pattern != pattern
-        if self.averaged and dark_pattern != (1, 0):
-            raise NotYetError(
+        matched = match_groups(dark_pattern, pattern)
+        if matched is None:
+            raise ReferenceError(
                 f"{reference.path}: groups of {dark_pattern[0]} frames and gaps of "
                 f"{dark_pattern[1]} cannot be averaged to groups of {pattern[0]} frames and gaps "
-                f"of {pattern[1]}; only a dark of single frames can."
+                f"of {pattern[1]}: groups of the exposure are not made of whole groups of the dark."
             )
-        self.span, gap = pattern if self.averaged else (1, 0)
-        self.starts = [group * (self.span + gap) for group in range(ramp.shape[1])]
+        self.averaged = dark_pattern != pattern
+        self.span, step = matched
+        self.starts = [group * step for group in range(ramp.shape[1])]
         self.dark = reference.cube("SCI")
         self.nstored = self.dark.shape[-3]
         self.extrapolated = self.starts[-1] + self.span > self.nstored
@@ -56,14 +57,14 @@ class DarkCurrent(Step[DarkCurrentParams]):
         ramp.pixeldq |= np.bitwise_or.reduce(flags.reshape(-1, *flags.shape[-2:]), axis=0)
         self.output = None
         if self.params.dark_output is not None:
-            if len(self.dark.shape) == 4:
-                raise NotYetError("dark_output is not there yet for darks of several integrations.")
-            self.output = np.empty(ramp.shape[1:], np.float32)
+            self.output = np.empty((*self.dark.shape[:-3], *ramp.shape[1:]), np.float32)
         return None
 
     def subtract(self, ramp: Ramp, piece: Piece) -> None:
         """Subtract from some rows of all integrations."""
         for index, integrations in self._shares(ramp):
+            if integrations.start == integrations.stop and self.output is None:
+                continue
             tail = None
             if self.extrapolated:
                 tail = self._read(piece, index, self.nstored - 2, self.nstored)
@@ -71,7 +72,7 @@ class DarkCurrent(Step[DarkCurrentParams]):
                 dark = self._group(piece, index, start, tail)
                 ramp.data[integrations, group, piece.rows] -= dark
                 if self.output is not None:
-                    self.output[group, piece.rows] = dark
+                    self.output[(*index, group, piece.rows)] = dark
 
     def finish(self, ramp: Ramp) -> None:
         """Write the dark that was subtracted, if it is wanted."""
@@ -90,7 +91,7 @@ class DarkCurrent(Step[DarkCurrentParams]):
             raise OutputError(f"dark_output: {error}") from error
 
     def _shares(self, ramp: Ramp) -> Iterator[tuple[tuple[int, ...], slice]]:
-        """Give the dark's integrations and those of the exposure that each is for.
+        """Give the dark's integrations and those of the exposure that each is for, if any.
 
         Darks of several integrations follow the exposure's from its beginning, the last one
         serving all that come later; so does it for every later segment of an exposure.
@@ -100,13 +101,10 @@ class DarkCurrent(Step[DarkCurrentParams]):
             yield (), slice(0, nints)
             return
         last = self.dark.shape[0] - 1
-        if int(ramp.keywords.get("INTSTART") or 1) != 1:
-            yield (last,), slice(0, nints)
-            return
-        for integration in range(min(last, nints)):
-            yield (integration,), slice(integration, integration + 1)
-        if nints > last:
-            yield (last,), slice(last, nints)
+        alone = min(last, nints) if int(ramp.keywords.get("INTSTART") or 1) == 1 else 0
+        for integration in range(last):
+            yield (integration,), slice(min(integration, alone), min(integration + 1, alone))
+        yield (last,), slice(alone, nints)
 
     def _group(
         self, piece: Piece, index: tuple[int, ...], start: int, tail: np.ndarray | None
@@ -120,6 +118,26 @@ class DarkCurrent(Step[DarkCurrentParams]):
 
     def _read(self, piece: Piece, index: tuple[int, ...], start: int, stop: int) -> np.ndarray:
         return self.dark.rows(piece.row_start, piece.row_stop, *index, slice(start, stop))
+
+
+def match_groups(dark: tuple[int, int], exposure: tuple[int, int]) -> tuple[int, int] | None:
+    """Find which groups of a dark make the groups of an exposure.
+
+    Parameters
+    ----------
+    dark, exposure : frames averaged in a group, and frames dropped between groups
+
+    Returns
+    -------
+    groups of the dark that are averaged, and its groups from one to the next; None if the frames of
+    the exposure's groups are not those of whole groups of the dark
+    """
+    (frames, gap), (wanted, wanted_gap) = dark, exposure
+    span, rest = divmod(wanted, frames)
+    step, left = divmod(wanted + wanted_gap, frames + gap)
+    if rest or left or (span > 1 and gap):
+        return None
+    return span, step
 
 
 def mean_dark_current(
