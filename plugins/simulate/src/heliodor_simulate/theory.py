@@ -90,9 +90,11 @@ def expected(truth: Mapping[str, np.ndarray], edges: tuple[float, ...] = EDGES) 
     """
     ratio = scatter(truth) / quoted(truth)
     slope = true_slope(truth)
+    # the dark current of bad pixels is in no quoted error
+    good = ~truth["refpix"] & (truth.get("mask", np.uint32(0)) == 0)
     bins = []
     for low, high in pairwise(edges):
-        here = (slope >= low) & (slope < high) & ~truth["refpix"]
+        here = (slope >= low) & (slope < high) & good
         if here.any():
             width = float(np.sqrt((ratio[here] ** 2).mean()))
             bins.append(Bin(low, high, int(here.sum()), 0.0, width, 2 * float(ndtr(-5 / width))))
