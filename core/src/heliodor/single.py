@@ -95,7 +95,7 @@ def _read(plugins: Registry, data: Any, takes: str, threads: int) -> Ramp | Prod
         exposure = exposures.look(data)
         mode = _mode(plugins, exposure.keywords)
         layout = mode.layout if mode else Layout()
-        return exposures.read_ramp(exposure, threads, layout.ramp)
+        return exposures.read_ramp(exposure, threads, model=layout.ramp)
     return exposures.read_ramp_from_model(data)
 
 
