@@ -291,7 +291,7 @@ def test_origin_of_parameters_is_recorded(odd):
     assert by_name["rejection_threshold"] == {
         "name": "rejection_threshold",
         "value": 5.0,
-        "origin": "command line, -p",
+        "origin": "Python, parameters",
     }
     assert by_name["flag_4_neighbors"]["origin"] == "declared default"
     options = receipt.read(odd.paths["rate"])["options"]
@@ -333,7 +333,9 @@ def test_an_exposure_of_other_software(simulated, tmp_path):
     (path,) = SIMULATED_BY_OTHERS.glob("*_uncal.fits")
     raw = exposures.look(path)
     made = simulated("niriss-imaging", subarray="SUB80", ngroups=raw.shape[1])
-    done = heliodor.run(path, references=made.files, out=tmp_path, save=True)
+    steps = heliodor.plan(made.exposure, folders=made.references).steps
+    files = {kind: file for step in steps for kind, file in step.files.items()}
+    done = heliodor.run(path, references=files, out=tmp_path, save=True)
     with opened(done.paths["rateints"]) as rates:
         assert rates.data.shape == (raw.shape[0], *raw.shape[2:])
         assert rates.meta.exposure.type == raw.keywords["EXP_TYPE"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from heliodor import exposures
-from heliodor.errors import ExposureError, NotYetError
+from heliodor.errors import ExposureError
 
 
 def test_look_reads_the_headers(make_uncal):
@@ -194,11 +194,6 @@ def test_stripes_have_one_plane_of_flags(make_uncal):
 def test_stripes_that_cannot_be(make_uncal, changes, message):
     with pytest.raises(ExposureError, match=message):
         exposures.read_ramp(exposures.look(make_uncal(keywords={**STRIPES, **changes})))
-
-
-def test_guide_stars_are_not_done_yet(make_uncal):
-    with pytest.raises(NotYetError, match="guider"):
-        exposures.read_ramp(exposures.look(make_uncal(keywords={"DATAMODL": "GuiderRawModel"})))
 
 
 def test_hash_follows_the_file(make_uncal):
