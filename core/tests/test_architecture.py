@@ -122,6 +122,12 @@ def test_a_member_has_one_entry_point_and_a_page_about_itself(member):
     assert (member.folder / "README.md").read_text().startswith(f"# {member.project['name']}\n")
 
 
+def test_types_are_checked_across_members():
+    """What mypy does not find is of any type to it, and it says nothing."""
+    mypy = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    assert set(mypy["mypy_path"]) == {f"{member}/src" for member in MEMBERS}
+
+
 # ------------------------------------------------------------------ the core knows no instrument
 
 

@@ -72,7 +72,7 @@ class Memory:
 
 
 def predict(
-    shape: tuple[int, int, int, int],
+    shape: tuple[int, ...],
     steps: Iterable[StepSpec],
     zeroframe: bool = False,
     options: Mapping[str, bool] | None = None,
@@ -111,7 +111,7 @@ def predict(
     return Memory(FOUR * held, held, planes, *most[1:], row_size(shape))
 
 
-def row_size(shape: tuple[int, int, int, int]) -> int:
+def row_size(shape: tuple[int, ...]) -> int:
     """Give the memory that one row of all integrations takes, with the products' [bytes]."""
     nints, ngroups, _, nx = shape
     groups = ngroups * (whole_pages(FOUR * nx) + whole_pages(nx))

@@ -79,11 +79,11 @@ class _Planner:
         for use in steps:
             self.layers.add_settings(use.label, use.settings)
         nodes: list[PlannedStep | PlannedSave] = []
-        for use in self._by_port(uses):
-            if isinstance(use, tuple):
-                nodes.append(self._step(*use))
-            elif use.runs is not False:
-                nodes.append(self._save(use))
+        for node in self._by_port(uses):
+            if isinstance(node, tuple):
+                nodes.append(self._step(*node))
+            elif node.runs is not False:
+                nodes.append(self._save(node))
         nodes = _reachable(self._with_references(nodes))
         running = [node for node in nodes if isinstance(node, PlannedStep) and node.runs]
         switches = {

@@ -324,8 +324,12 @@ class _Run:
             self.result.products[node.suffix] = data
             return
         self.observer.writing(self.plan, node.suffix)
-        write = products.write_ramp if isinstance(data, Ramp) else products.write
-        self.result.paths[node.suffix] = write(data, node.path, self._provenance())
+        path, provenance = node.path, self._provenance()
+        if isinstance(data, Ramp):
+            products.write_ramp(data, path, provenance)
+        else:
+            products.write(data, path, provenance)
+        self.result.paths[node.suffix] = path
 
     def _release(self, number: int) -> None:
         """Let go of what no later node uses; the cube goes before products are written."""

@@ -31,10 +31,15 @@ class Piece:
     integration : index, or None when the piece holds all integrations
     group : index, or None when it holds all groups
     row_start, row_stop : rows ``row_start <= y < row_stop``
+
+    Notes
+    -----
+    What the phase looks at (`heliodor.declare.Look`) decides which of the two are indices; their
+    type cannot say it, and is left open so that a method need not ask for what it knows.
     """
 
-    integration: int | None
-    group: int | None
+    integration: Any
+    group: Any
     row_start: int
     row_stop: int
 

@@ -94,7 +94,7 @@ class Stripes:
             extent = (int(held.min()), int(np.ptp(held)) + 1)
         return cls(-abs(slow), lines, repeats, value["SSTR_NST"] > 0, extent)
 
-    def planes(self, shape: tuple[int, int]) -> tuple[int, ...]:
+    def planes(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Give the shape of what is one image for ordinary exposures of `shape` (ny, nx)."""
         return (len(self.lines), *shape) if self.superstripes else shape
 

@@ -14,9 +14,11 @@ from heliodor.documents.nodes import (
     Insert,
     Move,
     Node,
+    PipelineNode,
     Remove,
     Repeat,
     Replace,
+    SaveNode,
     Set,
     Setting,
     StepNode,
@@ -66,7 +68,7 @@ def _insert(table: Table, place: Place, nodes: NodeReader) -> Insert:
 def _dressed(node: Node, table: Table, nodes: NodeReader) -> Node:
     """Give an inserted node the ``when``, ``set`` and ``as`` that stand beside it."""
     if "when" in table:
-        if not hasattr(node, "when") or node.when is not ALWAYS:
+        if not isinstance(node, StepNode | PipelineNode | SaveNode) or node.when is not ALWAYS:
             raise table.at("when").error("write the condition inside the inserted node.")
         node = dataclasses.replace(node, when=fields.condition(table))
     if "set" in table:

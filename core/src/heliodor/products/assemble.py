@@ -171,8 +171,8 @@ def opened_extensions(
         A plane is unknown to the model, or has a wrong number of axes.
     """
     with data.source.open() if data.source is not None else nullcontext() as hdus:
-        make = _from_ramp if isinstance(data, Ramp) else _from_product
-        yield _finish(make(data, hdus), filename, provenance or Provenance(), hdus)
+        made = _from_ramp(data, hdus) if isinstance(data, Ramp) else _from_product(data, hdus)
+        yield _finish(made, filename, provenance or Provenance(), hdus)
 
 
 def _from_product(product: Product, hdus: fits.HDUList | None) -> _Made:

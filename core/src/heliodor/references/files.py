@@ -46,7 +46,7 @@ class Reference:
         type: str,
         path: str | Path,
         keywords: Mapping[str, Any],
-        shape: tuple[int, int],
+        shape: tuple[int, ...],
         stripes: Stripes | None = None,
     ):
         self.type = type

@@ -290,11 +290,12 @@ def read_figures(source: Figures | ModeSpec | Resource | Path | str | dict[str, 
         source = source.simulation
     if isinstance(source, Resource):
         name = f"{source.package}/{source.path}"
-        source = _parsed(source)
+        content = dict(_parsed(source))
     elif isinstance(source, str | Path):
         name = str(source)
-        source = yaml.safe_load(Path(source).read_text())
-    content = dict(source)
+        content = yaml.safe_load(Path(source).read_text())
+    else:
+        content = dict(source)
     sections = content.pop("modes", None)
     if sections is not None:
         section = next(iter(sections)) if mode is None else section_of(mode)

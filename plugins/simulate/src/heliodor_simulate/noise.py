@@ -38,7 +38,7 @@ def flicker(setup: Setup, random: np.random.Generator) -> np.ndarray:
     return to_science(setup, frame)
 
 
-def pink(random: np.random.Generator, length: int, rms: float) -> np.ndarray:
+def pink(random: np.random.Generator, length: int, rms: float | np.floating) -> np.ndarray:
     """Draw noise with a power spectrum of 1/f.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from heliodor.data import Ramp
 from heliodor_detector.steps.ramp_fit.step import RampFit
 
@@ -17,7 +18,7 @@ class MiriRampFit(RampFit):
         ngroups = ramp.shape[1]
         if ngroups == 1:
             return 0, 1
-        usable = ~ramp.unusable_groups().all(axis=0)
+        usable = ~np.all(ramp.unusable_groups(), axis=0)
         if not usable.any():
             return 0, 0
         return int(usable.argmax()), ngroups if usable[-1] else ngroups - 1

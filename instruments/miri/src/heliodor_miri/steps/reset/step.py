@@ -36,7 +36,6 @@ class Reset(Step[ResetParams]):
 
     def subtract(self, ramp: Ramp, piece: Piece) -> None:
         """Subtract from the rows of one integration; NaN counts as zero."""
-        assert piece.integration is not None
         index = min(self.before + piece.integration, self.last)
         for group in range(self.ngroups):
             correction = self.correction.rows(piece.row_start, piece.row_stop, index, group)

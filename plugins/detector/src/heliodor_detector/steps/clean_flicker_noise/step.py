@@ -72,7 +72,7 @@ class CleanFlickerNoise(Step[CleanFlickerNoiseParams]):
         if params.fit_method == "fft" and self.exp_type not in FFT_TYPES:
             return Skipped(f"fit_method fft is not for {self.exp_type}", failed=True)
         self.refuse(ramp)
-        self.method = params.background_method
+        self.method: str | None = params.background_method
         self.by_channel = self._channels_exist(ramp, params.fit_by_channel)
         self.auto = params.autoparam and self.exp_type in AUTO_TYPES
         flat_wanted = params.apply_flat_field or self.auto

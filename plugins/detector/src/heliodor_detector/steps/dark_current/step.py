@@ -72,7 +72,7 @@ class DarkCurrent(Step[DarkCurrentParams]):
                 dark = self._group(piece, index, start, tail)
                 ramp.data[integrations, group, piece.rows] -= dark
                 if self.output is not None:
-                    self.output[(*index, group, piece.rows)] = dark
+                    self.output[index][group, piece.rows] = dark
 
     def finish(self, ramp: Ramp) -> None:
         """Write the dark that was subtracted, if it is wanted."""

@@ -75,11 +75,11 @@ def near_edge(ellipses: np.ndarray, distance: float, shape: tuple[int, ...]) -> 
 
 def widen_core(groupdq: np.ndarray, core: np.void, params: JumpParams) -> None:
     """Saturate a core and a ring around it to the end of the ramp; no other flag matters there."""
-    wider = (
+    major, minor = (
         min(core[axis] + 2 * params.sat_expand, 2 * params.max_extended_radius)
         for axis in ("major", "minor")
     )
-    rows, columns, inside = cover(core, *wider, groupdq.shape[1:])
+    rows, columns, inside = cover(core, major, minor, groupdq.shape[1:])
     groupdq[:, rows, columns][:, inside] = SATURATED
 
 

@@ -114,10 +114,9 @@ class RefPix(Step[RefPixParams]):
         )
         turned = self.readout.by_rows(image)[rows, columns]
         of_column = of_column[columns]
-        sides = (
-            turned[:, side] - of_column[side] for side in (slice(BORDER), slice(-BORDER, None))
-        )
-        drifts = self.kernels.drifts(*sides, self.params.sigreject)
+        left = turned[:, :BORDER] - of_column[:BORDER]
+        right = turned[:, -BORDER:] - of_column[-BORDER:]
+        drifts = self.kernels.drifts(left, right, self.params.sigreject)
         subtract_drifts(turned, drifts, of_column, keep_zeros=keep_zeros)
 
     def _subtract(

@@ -112,5 +112,5 @@ def saturated(
     return flags[0, 0] != 0
 
 
-def _rows(piece: Piece) -> tuple[int | None, int, int]:
+def _rows(piece: Piece) -> tuple[int, int, int]:
     return piece.integration, piece.row_start, piece.row_stop
