@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -68,7 +68,10 @@ def _arguments() -> argparse.Namespace:
         "--case", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}"
     )
     parser.add_argument("--pairs", type=int, default=1, metavar="N", help="runs of each (1)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), metavar="N")
+    parser.add_argument(
+        "--threads", type=int, default=os.cpu_count(), metavar="N",
+        help="for Heliodor's wall time; its processor time is that of one",
+    )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="small exposure only, one run of each")
     parser.add_argument(
         "--again", type=float, default=200, metavar="S",
@@ -146,7 +149,7 @@ class Bench:
         limit = exposures.BOUNDED.get(name)
         command = [
             *OURS, "run", str(one.exposure), "--references", str(one.references),
-            "--out", str(self.products), "--quiet", "--threads", str(self.args.threads),
+            "--out", str(self.products), "--quiet",
         ]  # fmt: skip
         unable = ""
         if limit:
@@ -158,7 +161,7 @@ class Bench:
         runs: dict[str, list[Any]] = {"ours": [], "theirs": []}
         for pair in range(self.args.pairs):
             self.say("  ours")
-            whole["ours"].append(use_of(command)[0])
+            whole["ours"].append(self._whole(command, once=bool(limit)))
             if self.args.jwst and not limit:
                 self.say("  theirs")
                 use, records = self._theirs(plan, again=pair == 0)
@@ -166,7 +169,10 @@ class Bench:
                 runs["theirs"] = runs["theirs"] or records
         if not limit:
             self.say("  ours, again and again")
-            runs["ours"] = self._ours([one] * TIMES)
+            runs["ours"] = self._ours([one] * TIMES, threads=1)
+            together = self._ours([one] * TIMES, self.args.threads)
+            for record, threaded in zip(runs["ours"], together, strict=True):
+                record["wall"] = threaded["wall"]
         record: dict[str, Any] = {
             "exposure": one.exposure.name,
             "shape": plan.exposure.shape,
@@ -179,14 +185,22 @@ class Bench:
             record[who] = {"whole": asdict(median(uses)), "runs": runs[who]} if uses else None
         return record
 
-    def _ours(self, inputs: list[cases.Input]) -> list[dict[str, Any]]:
+    def _whole(self, command: list[str], once: bool) -> Use:
+        """Measure processor time on one thread, wall time and memory on all; or all `once`."""
+        threaded = use_of([*command, "--threads", str(self.args.threads)])[0]
+        if once:
+            return threaded
+        alone = use_of([*command, "--threads", "1"])[0]
+        return replace(threaded, cpu=alone.cpu)
+
+    def _ours(self, inputs: list[cases.Input], threads: int) -> list[dict[str, Any]]:
         """Run exposures one after another in one process."""
         jobs = [
             {
                 "input": str(one.exposure),
                 "references": str(one.references),
                 "out": str(self.products),
-                "threads": self.args.threads,
+                "threads": threads,
             }
             for one in inputs
         ]
@@ -227,7 +241,7 @@ class Bench:
         inputs = [one for sizes in made.values() for one in sizes.values()]
         inputs = [inputs[0], *inputs]  # the first pays for what is done once
         self.say("curves, ours")
-        ours = self._ours(inputs)[1:]
+        ours = self._ours(inputs, threads=1)[1:]
         theirs = []
         if self.args.jwst:
             self.say("curves, theirs")
