@@ -248,8 +248,14 @@ def jumps_with_snowballs_as_in_operations(_: Any) -> Case:
 
 @case_of("heliodor_detector.steps.jump.step:Jump")
 def jumps_clipped_with_showers(_: Any) -> Case:
-    showers = {"find_showers": True, "extend_min_area": 5, "extend_snr_threshold": 1.5}
-    return Case(observed((12, 5, NY, NX)), noise(), {"minimum_sigclip_groups": 12, **showers})
+    """Disks too faint for jumps, one of them among reference pixels."""
+    ramp = observed((12, 5, NY, NX))
+    y, x = np.indices((NY, NX))
+    for integration, row, column in ((3, 40, 11), (7, 90, 4)):
+        ramp.data[integration, 2:, np.hypot(y - row, x - column) < 7] += 30
+    ramp.pixeldq[:, :4] = REFERENCE_PIXEL
+    showers = {"find_showers": True, "extend_min_area": 20, "extend_snr_threshold": 1.0}
+    return Case(ramp, noise(), {"minimum_sigclip_groups": 12, **showers})
 
 
 @case_of(
