@@ -1,4 +1,4 @@
-"""Every step gives the same arrays, to the byte, whatever the threads and the height of the pieces.
+"""Every step gives the same arrays, to the byte, however the data are cut and wherever they live.
 
 Steps are found through the registry: one without a case here is an error.
 """
@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from heliodor.bits import DO_NOT_USE, JUMP_DET, REFERENCE_PIXEL, SATURATED
 from heliodor.data import Keywords, Product, Ramp
-from heliodor.declare import StepSpec
-from heliodor.plugins import registry
-from heliodor.testing import THREADS, check_pieces, make_ramp, run_step
+from heliodor.declare import Layout, StepSpec
+from heliodor.plugins import Offer, registry
+from heliodor.stripes import Stripes
+from heliodor.testing import THREADS, check_pieces, check_scratch, make_ramp, run_step
 
-SPECS = {offer.spec.impl: offer.spec for offers in registry().steps.values() for offer in offers}
+OFFERS = [offer for offers in registry().steps.values() for offer in offers]
 NY, NX = 150, 24
 """Taller than two pieces of the usual height, which does not divide it."""
 
@@ -129,6 +130,34 @@ def refpix(_: Any) -> Case:
     return Case(ramp)
 
 
+@case_of("heliodor_detector.steps.refpix.step:RefPix")
+def refpix_by_weighted_means(folder: Any) -> Case:
+    size = (2048, 2048)
+    shape = {"INSTRUME": "NIRCAM", "DETECTOR": "NRCA1", "FASTAXIS": -1, "SLOWAXIS": 2}
+    ramp = make_ramp(random().normal(900, 9, (1, 1, *size)), SUBARRAY="FULL", **shape)
+    ramp.pixeldq[:] = REFERENCE_PIXEL
+    ramp.pixeldq[4:-4, 4:-4] = 0
+    weights = random().normal(1, 0.1, (4, 65)) + 0j
+    asdf.AsdfFile({"nrca1": {"gamma": weights, "zeta": weights}}).write_to(folder / "sirs.asdf")
+    return Case(ramp, {"sirskernel": folder / "sirs.asdf"}, {"refpix_algorithm": "sirs"})
+
+
+@case_of("heliodor_detector.steps.refpix_stripes.step:StripesRefPix")
+def superstripes_that_are_joined(_: Any) -> Case:
+    """Three of thirty lines, each read after four lines of reference pixels."""
+    keywords = {
+        "MSTR_RD1": 4, "MSTR_SK1": 0, "MSTR_RD2": 30, "MSTR_SK2": 0, "MSTR_RPT": 1, "MSTR_ILV": 1,
+        "SSTR_STP": 30, "SSTR_NST": 3, "NINTS": 6, "NGROUPS": 2, "SUBARRAY": "STRIPES",
+        "FASTAXIS": 1, "SLOWAXIS": 2, "SUBSIZE1": 64, "SUBSIZE2": 34, "NOUTPUTS": 1,
+    }  # fmt: skip
+    ramp = observed((6, 2, 34, 64), INSTRUME="NIRISS", **keywords)
+    ramp.stripes = Stripes.of(ramp.keywords, Layout())
+    ramp.pixeldq = np.stack([ramp.pixeldq] * 3)
+    ramp.pixeldq[:, :4] |= REFERENCE_PIXEL
+    ramp.pixeldq[..., :4] |= REFERENCE_PIXEL
+    return Case(ramp)
+
+
 @case_of("heliodor_detector.steps.linearity.step:Linearity")
 def linearity(_: Any) -> Case:
     coefficients = np.stack([plane(0, 1), plane(0.9, 1.1), plane(0, 1e-6)])
@@ -167,6 +196,14 @@ def stripes(_: Any) -> Case:
 
 
 @case_of("heliodor_detector.steps.clean_flicker_noise.step:CleanFlickerNoise")
+def stripes_of_groups_less_their_median(_: Any) -> Case:
+    keywords = {"EXP_TYPE": "NRC_IMAGE", "DETECTOR": "NRCA1", "SUBARRAY": "SUB64P", "SLOWAXIS": 2}
+    parameters = {"background_method": "median_image", "apply_flat_field": True}
+    references = {**noise(), "flat": plane(0.9, 1.1)}
+    return Case(observed((3, 4, NY, NX), **keywords), references, parameters)
+
+
+@case_of("heliodor_detector.steps.clean_flicker_noise.step:CleanFlickerNoise")
 def flickering_frequencies(_: Any) -> Case:
     size = (NY, 128)
     keywords = {"EXP_TYPE": "NRS_FIXEDSLIT", "DETECTOR": "NRS1", "SLOWAXIS": 1}
@@ -196,9 +233,29 @@ def jumps_with_all_that_follows(_: Any) -> Case:
 
 
 @case_of("heliodor_detector.steps.jump.step:Jump")
+def jumps_with_snowballs_as_in_operations(_: Any) -> Case:
+    """Disks that are saturated in their middle, so that cores go on in the next integration."""
+    ramp = observed((3, 6, NY, NX))
+    y, x = np.indices((NY, NX))
+    for integration, (row, column) in enumerate([(40, 12), (70, 8), (110, 14)]):
+        distance = np.hypot(y - row, x - column)
+        ramp.groupdq[integration, 2, distance < 8] |= JUMP_DET
+        ramp.groupdq[integration, 2:, distance < 4] |= SATURATED
+    large = {"expand_large_events": True, "min_sat_area": 1.0, "large_events_as_jwst": True}
+    masked = {"mask_snowball_core_next_int": True, "snowball_time_masked_next_int": 25}
+    return Case(ramp, noise(), {**large, **masked, "edge_size": 5})
+
+
+@case_of("heliodor_detector.steps.jump.step:Jump")
 def jumps_clipped_with_showers(_: Any) -> Case:
-    showers = {"find_showers": True, "extend_min_area": 5, "extend_snr_threshold": 1.5}
-    return Case(observed((12, 5, NY, NX)), noise(), {"minimum_sigclip_groups": 12, **showers})
+    """Disks too faint for jumps, one of them among reference pixels."""
+    ramp = observed((12, 5, NY, NX))
+    y, x = np.indices((NY, NX))
+    for integration, row, column in ((3, 40, 11), (7, 90, 4)):
+        ramp.data[integration, 2:, np.hypot(y - row, x - column) < 7] += 30
+    ramp.pixeldq[:, :4] = REFERENCE_PIXEL
+    showers = {"find_showers": True, "extend_min_area": 20, "extend_snr_threshold": 1.0}
+    return Case(ramp, noise(), {"minimum_sigclip_groups": 12, **showers})
 
 
 @case_of(
@@ -209,6 +266,14 @@ def ramp_fit(_: Any) -> Case:
     return Case(observed((3, 8, NY, NX), EXP_TYPE="NRC_IMAGE"), noise(), parameters)
 
 
+@case_of(
+    "heliodor_detector.steps.ramp_fit.step:RampFit", "heliodor_miri.steps.ramp_fit.step:MiriRampFit"
+)
+def ramp_fit_by_likelihood(_: Any) -> Case:
+    ramp = observed((3, 8, NY, NX), EXP_TYPE="NRC_IMAGE")
+    return Case(ramp, noise(), {"algorithm": "LIKELY", "save_opt": True})
+
+
 @case_of("heliodor_detector.steps.gain_scale.step:GainScale")
 def gain_scale(_: Any) -> Case:
     planes = {name: plane(0, 9) for name in ("data", "err", "var_poisson", "var_rnoise")}
@@ -216,6 +281,12 @@ def gain_scale(_: Any) -> Case:
 
 
 # ------------------------------------------------------------------ MIRI
+
+
+@case_of("heliodor_miri.steps.emicorr.step:EmiCorr")
+def emicorr_wave_by_wave(folder: Any) -> Case:
+    case = emicorr(folder)
+    return Case(case.exposure, case.references, {"algorithm": "sequential"})
 
 
 @case_of("heliodor_miri.steps.emicorr.step:EmiCorr")
@@ -310,26 +381,63 @@ def refpix_edgeless(_: Any) -> Case:
     return Case(observed((2, 3, NY, 64), **keywords, **place))
 
 
+# ------------------------------------------------------------------ FGS
+
+
+@case_of("heliodor_fgs.steps.guider_cds.step:GuiderCDS")
+def guide_star_acquired(_: Any) -> Case:
+    return Case(observed((5, 2, NY, NX), EXP_TYPE="FGS_ACQ1"), noise())
+
+
+@case_of("heliodor_fgs.steps.guider_cds.step:GuiderCDS")
+def guide_star_identified(_: Any) -> Case:
+    return Case(observed((2, 2, NY, NX), EXP_TYPE="FGS_ID-IMAGE"), noise())
+
+
+@case_of("heliodor_fgs.steps.guider_cds.step:GuiderCDS")
+def guide_star_followed(_: Any) -> Case:
+    return Case(observed((9, 8, NY, NX), EXP_TYPE="FGS_FINEGUIDE"), noise())
+
+
+@case_of("heliodor_fgs.steps.flat_field.step:FlatField")
+def flat_of_guide_stars(_: Any) -> Case:
+    planes = {name: plane(0, 9, (3, NY, NX)) for name in ("data", "err")}
+    cal = Product("cal", "GuiderCalModel", {**planes, "dq": flags(0.1, 2)}, Keywords({}))
+    flat = {"SCI": plane(0.9, 1.1), "ERR": plane(0, 0.1), "DQ": flags(0.05, DO_NOT_USE)}
+    return Case(cal, {"flat": flat})
+
+
 # ------------------------------------------------------------------ the tests
 
 
 def test_every_installed_step_has_a_case():
-    assert SPECS.keys() - CASES.keys() == set(), "write a case of what is new"
+    assert {offer.spec.impl for offer in OFFERS} - CASES.keys() == set(), "write a case of it"
 
 
-def named(impl: str, make: Callable[[Any], Case]) -> Any:
-    package = impl.partition(".")[0]
-    return pytest.param(SPECS[impl], make, id=f"{SPECS[impl].name}-{package}-{make.__name__}")
+def named(offer: Offer, make: Callable[[Any], Case]) -> Any:
+    name = f"{offer.spec.name}-{offer.plugin.distribution}-{make.__name__}"
+    return pytest.param(offer.spec, make, id=name)
 
 
-@pytest.mark.parametrize(
+every_case = pytest.mark.parametrize(
     ("spec", "make"),
-    [named(impl, make) for impl in sorted(CASES.keys() & SPECS) for make in CASES[impl]],
+    [named(offer, make) for offer in OFFERS for make in CASES.get(offer.spec.impl, ())],
 )
+
+
+@every_case
 def test_pieces_and_threads_change_nothing(spec: StepSpec, make, tmp_path):
     case = make(tmp_path)
     _, outcome = check_pieces(spec, case.exposure, case.references, skip=False, **case.parameters)
     assert outcome.status == "COMPLETE", outcome.reason
+
+
+@every_case
+def test_scratch_changes_nothing(spec: StepSpec, make, tmp_path):
+    case = make(tmp_path)
+    if not isinstance(case.exposure, Ramp):
+        pytest.skip("images stay in memory")
+    check_scratch(spec, case.exposure, case.references, skip=False, **case.parameters)
 
 
 @pytest.mark.parametrize("instrument", sorted({m.instrument for m in registry().modes.values()}))

@@ -12,7 +12,7 @@ from heliodor.data import Keywords, Product
 from heliodor.declare import Output, Phase, RefNeed, StepSpec
 from heliodor.params import Params, parameter
 from heliodor.step import Skipped, Step
-from heliodor.testing import check_pieces, make_ramp, make_reference, run_step
+from heliodor.testing import check_pieces, check_scratch, make_ramp, make_reference, run_step
 
 DATA = np.arange(2.0 * 3 * 40 * 5).reshape(2, 3, 40, 5)
 
@@ -30,6 +30,7 @@ class Scale(Step[ScaleParams]):
         if self.params.factor == 0:
             return Skipped("nothing would be left")
         self.plane = refs["gain"].plane()
+        self.first = ramp.data[0, 0, 0, 0]
         return None
 
     def scale(self, ramp, piece):
@@ -43,6 +44,14 @@ class Scale(Step[ScaleParams]):
         """Depends on the threads: wrong."""
         ramp.keywords["THREADS"] = self.threads
 
+    def by_first_row(self, ramp, piece):
+        """Reads another row: wrong on scratch."""
+        ramp.groupdq[:, :, piece.rows] |= (ramp.data[:, :, :1] > 0).astype(np.uint8)
+
+    def by_first_sample(self, ramp, piece):
+        """Hangs on what `prepare` has read and not declared: wrong on scratch."""
+        ramp.data[:, :, piece.rows] += self.first
+
     def finish(self, ramp):
         plane = ramp.data.sum(axis=(0, 1))
         return {"rate": Product("rate", "ImageModel", {"data": plane}, ramp.keywords)}
@@ -55,9 +64,10 @@ def spec(phase="scale"):
         params=f"{__name__}:ScaleParams",
         summary="",
         status="S_SCALE",
-        phases=(Phase(phase, looks="pixels", writes=("data",)),),
+        phases=(Phase(phase, looks="pixels", writes=("data", "groupdq")),),
         refs=(RefNeed("gain"),),
         makes=(Output("rate"),),
+        prepare_reads=(),
     )
 
 
@@ -133,6 +143,26 @@ def test_a_step_that_is_skipped_is_so_in_any_pieces():
 def test_what_depends_on_pieces_is_named(wrong, said):
     with pytest.raises(AssertionError, match=said):
         check_pieces(spec(wrong), make_ramp(DATA), {"gain": GAIN})
+
+
+@pytest.mark.parametrize("factor", [5, 0])
+def test_scratch_that_makes_no_difference(factor):
+    ramp = make_ramp(DATA, zeroframe=DATA[:, 0])
+    check_scratch(spec(), ramp, {"gain": GAIN}, factor=factor)
+    np.testing.assert_array_equal(ramp.data, DATA)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("by_first_row", "scale on scratch, with 1 threads and room for 0 bytes, .*: groupdq"),
+        ("by_first_sample", "scale on scratch, with 1 threads .*: data, rate data"),
+    ],
+)
+def test_what_depends_on_scratch_is_named(wrong, said):
+    check_pieces(spec(wrong), make_ramp(DATA), {"gain": GAIN})
+    with pytest.raises(AssertionError, match=said):
+        check_scratch(spec(wrong), make_ramp(DATA), {"gain": GAIN})
 
 
 def test_a_product_is_held_as_well():

@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 
@@ -19,12 +20,16 @@ from heliodor.data import Keywords, Product, Ramp
 
 if TYPE_CHECKING:
     from heliodor.declare import StepSpec
-    from heliodor.engine import Outcome
+    from heliodor.engine import Outcome, Task
     from heliodor.references.files import Reference
+    from heliodor.workspace import Workspace
 
 THREADS = (1, 2, 8)
 STRIPS = (1, 7, 64, 1_000_000)
 """Heights of pieces [rows]; the last takes arrays whole."""
+
+ROOMS = (0, 1_000_000_000)
+"""Memory for rows of a ramp on scratch [bytes]: for one row at a time, and for all of them."""
 
 Given = Any
 """A reference file: open, a path, the array of its SCI extension, or arrays by extension."""
@@ -168,14 +173,91 @@ def check_pieces(
             found = _everything(result, outcome)
             if first is None:
                 first, expected = (result, outcome), found
-            names = {**expected, **found}
-            different = [name for name in names if expected.get(name) != found.get(name)]
+            different = _different(expected, found)
             assert not different, (
                 f"{spec.name} with {threads} threads and {strip} rows differs from one thread "
                 f"and {STRIPS[0]} row: {', '.join(different)}"
             )
     assert first is not None
     return first
+
+
+def check_scratch(
+    spec: StepSpec,
+    exposure: Ramp,
+    references: Mapping[str, Given] | None = None,
+    **parameters: Any,
+) -> None:
+    """Hold that a step gives on scratch what it gives in memory, to the byte.
+
+    All arrays lie in files, however small, and phases share traversals of them.  The step begins
+    before planes of the ramp that it does not say it reads then are there.  It is run with each
+    number of `THREADS` and of `ROOMS`.
+
+    Parameters
+    ----------
+    spec, exposure, references, **parameters : as for `run_step`; the exposure is not changed
+
+    Raises
+    ------
+    AssertionError
+        An array, a keyword, or the status is not the same; the message says which.
+    """
+    from heliodor import scratch
+    from heliodor.engine import STRIP, Task, load
+    from heliodor.together import Convoy
+
+    with ExitStack() as stack:
+        files = stack.enter_context(_opened(exposure, references or {}))
+        ramp = deepcopy(exposure)
+        expected = _everything(ramp, run_step(spec, ramp, files, **parameters))
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        stack.enter_context(mock.patch.object(scratch, "SMALL", 1))
+        for threads, room in product(THREADS, ROOMS):
+            with scratch.Scratch(folder, limit=10 << 30, threads=threads) as workspace:
+                ramp = _moved(exposure, workspace)
+                params = load(spec.params)(**parameters)
+                task = Task(spec, ramp, params, files, threads, workspace)
+                _begin_early(task, ramp)
+                if task.begun:
+                    Convoy([task], ramp, workspace, threads, STRIP, room).run()
+                found = _everything(ramp, task.end())
+            different = _different(expected, found)
+            assert not different, (
+                f"{spec.name} on scratch, with {threads} threads and room for {room} bytes, "
+                f"differs from memory: {', '.join(different)}"
+            )
+
+
+def _moved(ramp: Ramp, workspace: Workspace) -> Ramp:
+    """Copy a ramp to where the arrays of a workspace live."""
+    ramp = deepcopy(ramp)
+    for name in ("data", "groupdq", "zeroframe"):
+        array = getattr(ramp, name)
+        if array is not None:
+            copy = workspace.empty(array.shape, array.dtype)
+            copy[:] = array
+            setattr(ramp, name, copy)
+    return ramp
+
+
+def _begin_early(task: Task, ramp: Ramp) -> None:
+    """Begin a step while planes that its `prepare` does not read still hold something else."""
+    from heliodor.together import begin
+
+    planes = ("data", "groupdq", "pixeldq", "zeroframe")
+    unread = [
+        array
+        for name in planes
+        if name not in task.spec.prepare_reads and (array := getattr(ramp, name)) is not None
+    ]
+    kept = [array.copy() for array in unread]
+    for array in unread:
+        array.fill(0 if array is ramp.pixeldq else 255)
+    begin(task, ramp)
+    for array, values in zip(unread, kept, strict=True):
+        # what is flagged in PIXELDQ stays
+        np.copyto(array, array | values if array is ramp.pixeldq else values)
 
 
 def _copy(array: Any, dtype: Any) -> np.ndarray:
@@ -205,6 +287,11 @@ def _opened(
             stack.callback(reference.close)
             opened[type] = reference
         yield opened
+
+
+def _different(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    names = {**expected, **found}
+    return [name for name in names if expected.get(name) != found.get(name)]
 
 
 def _everything(exposure: Ramp | Product, outcome: Outcome) -> dict[str, Any]:

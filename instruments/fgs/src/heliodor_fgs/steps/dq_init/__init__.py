@@ -14,4 +14,5 @@ SPEC = StepSpec(
     applies=GUIDING,
     refs=(RefNeed("mask"),),
     sets_bits=MASK_BITS,
+    prepare_reads=(),
 )

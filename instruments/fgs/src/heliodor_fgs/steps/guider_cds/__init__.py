@@ -15,4 +15,5 @@ SPEC = StepSpec(
     # stacked strips are no part of the detector: whatever there is of it will do
     refs=(RefNeed("gain", keys=("DETECTOR",)), RefNeed("readnoise", keys=("DETECTOR",))),
     makes=(Output("cal", axes="iyx", planes=2),),
+    prepare_reads=(),
 )

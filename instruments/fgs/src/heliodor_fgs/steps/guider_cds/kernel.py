@@ -53,14 +53,14 @@ def error(rise, tgroup, gain, readnoise):
 
     Parameters
     ----------
-    rise : (n, ny, nx) float32 [DN]; a negative one has no noise of light
+    rise : (..., ny, nx) float32 [DN]; a negative one has no noise of light
     tgroup : time between groups [s]
     gain : (ny, nx) float32 [electron/DN]
     readnoise : (ny, nx) float32 [DN]
 
     Returns
     -------
-    (n, ny, nx) float32 [DN/s]
+    (..., ny, nx) float32 [DN/s]
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = rise / (gain * tgroup)

@@ -36,12 +36,18 @@ class GuiderCDS(Step[GuiderCDSParams]):
         stacked = ramp.keywords["EXP_TYPE"] == "FGS_ID-STACK"
         self.gain = _plane(refs["gain"], stacked)
         self.readnoise = _plane(refs["readnoise"], stacked)
+        # a rate for each integration, or one for the first two
+        nints, together = ramp.shape[0], self.subtract is smallest_rise
+        self.parts = [slice(0, 2)] if together else [slice(i, i + 1) for i in range(nints)]
+        shape = (len(self.parts), *ramp.shape[-2:])
+        self.rate, self.err = self.workspace.empty(shape), self.workspace.empty(shape)
 
     def difference(self, ramp: Ramp, piece: Piece) -> None:
         """Make rates and their errors."""
-        difference = self.subtract(ramp.data)
-        self.err = error(difference, self.tgroup, self.gain, self.readnoise)
-        self.rate = np.divide(difference, np.float32(self.tgroup), out=difference)
+        for number, part in enumerate(self.parts):
+            (difference,) = self.subtract(ramp.data[part])
+            self.err[number] = error(difference, self.tgroup, self.gain, self.readnoise)
+            np.divide(difference, np.float32(self.tgroup), out=self.rate[number])
 
     def finish(self, ramp: Ramp) -> dict[str, Product]:
         """Give the images of all integrations."""

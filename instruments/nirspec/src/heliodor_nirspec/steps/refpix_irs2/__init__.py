@@ -16,9 +16,9 @@ SPEC = StepSpec(
         Phase("centre", looks="ramp", writes=("data",), notes=(Note("average", "iyx", "float64"),)),
         Phase("correct", looks="frame", writes=("data", "zeroframe")),
     ),
-    # weights of four amplifiers for both kinds of reference, and the table they are made from
     # weights, the table they are made from, and the sequences that two threads work on
     refs=(RefNeed("refpix", keys=("DETECTOR", "READPATT"), planes=11),),
     sets_bits=("BAD_REF_PIXEL", "DO_NOT_USE"),
     reshapes=True,
+    prepare_reads=("data", "pixeldq"),
 )

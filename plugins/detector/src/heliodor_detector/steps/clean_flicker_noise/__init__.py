@@ -31,4 +31,5 @@ SPEC = StepSpec(
         Output("flicker_bkg", axes="igyx", planes=1, option="save_background"),
         Output("flicker_noise", axes="igyx", planes=1, option="save_noise"),
     ),
+    prepare_reads=("groupdq",),
 )

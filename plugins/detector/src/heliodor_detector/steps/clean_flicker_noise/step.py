@@ -91,15 +91,15 @@ class CleanFlickerNoise(Step[CleanFlickerNoiseParams]):
         if self.method == "median_image":
             if nints < 2:
                 return Skipped("one integration has no median image", failed=True)
-            self.medians = np.empty(ramp.shape[1:], np.float32)
+            self.medians = self.workspace.empty(ramp.shape[1:])
         self.fit: RampFit | None = None
         if params.user_mask is None or self.medians is not None or self.auto:
-            self.fit = self.Draft(RampFitParams(), self.threads)
+            self.fit = self.Draft(RampFitParams(), self.threads, self.workspace)
             skipped = self.fit.prepare(ramp, refs)
             if skipped is not None:
                 return Skipped(f"there are no draft slopes: {skipped.reason}", failed=True)
-        self.levels = np.zeros_like(ramp.data) if params.save_background else None
-        self.before = ramp.data.copy() if params.save_noise else None
+        self.levels = self.workspace.zeros(ramp.shape) if params.save_background else None
+        self.before = self.workspace.empty(ramp.shape) if params.save_noise else None
         return None
 
     def find_slow_axis(self, ramp: Ramp) -> int:
@@ -125,7 +125,9 @@ class CleanFlickerNoise(Step[CleanFlickerNoiseParams]):
         return asked
 
     def draft(self, ramp: Ramp, piece: Piece) -> None:
-        """Fit slopes, and take medians over integrations, of some rows."""
+        """Fit slopes, and take medians over integrations, of some rows; keep them if asked."""
+        if self.before is not None:
+            self.before[:, :, piece.rows] = ramp.data[:, :, piece.rows]
         if self.fit is not None:
             self.fit.fit(ramp, piece)
         if self.medians is not None:
@@ -144,30 +146,30 @@ class CleanFlickerNoise(Step[CleanFlickerNoiseParams]):
         if self.auto:
             self._choose_parameters(rate, ramp)
         if self.flat is not None:
-            rate, rateints = rate / self.flat, rateints / self.flat
+            rate /= self.flat
+            rateints /= self.flat
         if self.medians is not None:
             self.brightness = brightness(rateints)
         if self.params.user_mask is None:
             images, dq = rateints, rateints_dq
             if self.params.single_mask and self.medians is None:
                 images, dq = rate[np.newaxis], rate_dq[np.newaxis]
-            self.masks = np.stack(
-                [
-                    scene_mask(image, self.params.n_sigma, self.params.fit_histogram, hidden)
-                    for image, hidden in zip(images, self.hidden(dq), strict=True)
-                ]
-            )
+            self.masks = self.workspace.empty(images.shape, bool)
+            for mask, image, flags in zip(self.masks, images, dq, strict=True):
+                mask[:] = scene_mask(
+                    image, self.params.n_sigma, self.params.fit_histogram, self.hidden(flags)
+                )
 
     def hidden(self, dq: np.ndarray) -> np.ndarray:
         """Find regions that are no background whatever their brightness.
 
         Parameters
         ----------
-        dq : (..., ny, nx) uint32, of the draft slopes
+        dq : (ny, nx) uint32, of the draft slopes
 
         Returns
         -------
-        (..., ny, nx) bool
+        (ny, nx) bool
         """
         return np.zeros(dq.shape, bool)
 

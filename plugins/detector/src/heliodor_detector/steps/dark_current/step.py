@@ -57,7 +57,7 @@ class DarkCurrent(Step[DarkCurrentParams]):
         ramp.pixeldq |= np.bitwise_or.reduce(flags.reshape(-1, *flags.shape[-2:]), axis=0)
         self.output = None
         if self.params.dark_output is not None:
-            self.output = np.empty((*self.dark.shape[:-3], *ramp.shape[1:]), np.float32)
+            self.output = self.workspace.empty((*self.dark.shape[:-3], *ramp.shape[1:]))
         return None
 
     def subtract(self, ramp: Ramp, piece: Piece) -> None:

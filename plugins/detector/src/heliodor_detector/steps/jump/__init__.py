@@ -27,5 +27,5 @@ SPEC = StepSpec(
     ),
     refs=(RefNeed("gain"), RefNeed("readnoise", keys=("DETECTOR", "READPATT", "SUBARRAY"))),
     sets_bits=("JUMP_DET", "SATURATED", "DO_NOT_USE", "NO_GAIN_VALUE"),
-    prepare_reads=("groupdq",),
+    prepare_reads=("groupdq", "pixeldq"),
 )

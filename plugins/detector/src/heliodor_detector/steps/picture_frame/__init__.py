@@ -26,4 +26,5 @@ SPEC = StepSpec(
         Output("pctfrm_mask", planes=1, option="save_mask"),
         Output("pctfrm_correction", axes="igyx", planes=1, option="save_correction"),
     ),
+    prepare_reads=("groupdq",),
 )

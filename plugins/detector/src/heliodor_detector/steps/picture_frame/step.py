@@ -46,16 +46,19 @@ class PictureFrame(Step[PictureFrameParams]):
             raise NotYetError(
                 "regions of spectra are not known yet; set mask_science_regions=false."
             )
-        self.fit = RampFit(RampFitParams(), self.threads)
+        self.fit = RampFit(RampFitParams(), self.threads, self.workspace)
         skipped = self.fit.prepare(ramp, refs)
         if skipped is not None:
             return Skipped(f"there are no draft slopes: {skipped.reason}", failed=True)
         self.frame = refs["pictureframe"].plane("SCI")
-        self.before = ramp.data.copy() if self.params.save_correction else None
+        save = self.params.save_correction
+        self.before = self.workspace.empty(ramp.shape) if save else None
         return None
 
     def draft(self, ramp: Ramp, piece: Piece) -> None:
-        """Fit slopes of some rows."""
+        """Fit slopes of some rows; keep these if asked."""
+        if self.before is not None:
+            self.before[:, :, piece.rows] = ramp.data[:, :, piece.rows]
         self.fit.fit(ramp, piece)
 
     def mask_scene(self, ramp: Ramp, piece: Piece) -> None:

@@ -17,4 +17,5 @@ SPEC = StepSpec(
         Output("fitopt", axes="iyx", planes=32, option="save_opt"),
         Output("likely_chisq", planes=1, option="save_opt"),
     ),
+    prepare_reads=("groupdq",),
 )

@@ -201,9 +201,9 @@ class RampFit(Step[RampFitParams]):
 
         self._by_rows(count, ny)
         nsegments, njumps = (int(number) for number in most.max(axis=0))
-        fits = np.zeros((len(FITS), nints, nsegments, ny, nx), np.float32)
-        pedestal = np.empty((nints, ny, nx), np.float32)
-        crmag = np.zeros((nints, njumps, ny, nx), np.float32)
+        fits = self.workspace.zeros((len(FITS), nints, nsegments, ny, nx))
+        pedestal = self.workspace.empty((nints, ny, nx))
+        crmag = self.workspace.zeros((nints, njumps, ny, nx))
 
         def describe(y: int, stop: int) -> None:
             describe_segments(
