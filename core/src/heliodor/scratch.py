@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Scratch(Workspace):
         self._stop = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="scratch", daemon=True)
 
-    def __enter__(self) -> Workspace:
+    def __enter__(self) -> Self:
         self._keeper.start()
         return self
 
