@@ -53,6 +53,18 @@ assert set(done.paths) == {"rate", "rateints"}
     assert not loaded(code, *arguments) & {"stdatamodels", "asdf", "gwcs", "crds", "matplotlib"}
 
 
+def test_a_second_process_compiles_nothing(child, small_nircam, tmp_path):
+    code = """
+import sys
+import heliodor
+done = heliodor.run(sys.argv[1], folders=sys.argv[2], out=sys.argv[3], save=True)
+print(done.compiled.kernels)
+"""
+    arguments = small_nircam.exposure, small_nircam.references, tmp_path
+    child(code, *arguments)
+    assert child(code, *arguments).split() == ["0"]
+
+
 def test_nothing_looks_at_the_network(child, small_nircam, tmp_path):
     code = """
 import socket, sys
