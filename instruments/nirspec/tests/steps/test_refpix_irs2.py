@@ -195,7 +195,7 @@ def rows_of(mask):
     ],
     ids=["mean", "scatter", "difference"],
 )
-def test_R_19_a_pair_that_stands_out_in_one_integration_is_bad(make_irs2, spoil):
+def test_r19_a_pair_that_stands_out_in_one_integration_is_bad(make_irs2, spoil):
     data = make_irs2(seed=5).data
     none = np.zeros(3200, bool)
     assert not bad.clipped(data, 8.0, none).any()
@@ -204,7 +204,7 @@ def test_R_19_a_pair_that_stands_out_in_one_integration_is_bad(make_irs2, spoil)
     assert not bad.clipped(data[:1], 8.0, none).any()
 
 
-def test_R_19_what_is_known_takes_no_part_and_stays_bad(make_irs2):
+def test_r19_what_is_known_takes_no_part_and_stays_bad(make_irs2):
     data = make_irs2().data
     known = np.zeros(3200, bool)
     known[[8, 9]] = True
@@ -226,13 +226,13 @@ def test_R_19_what_is_known_takes_no_part_and_stays_bad(make_irs2):
         (688, (668, 708, 690), ()),
     ],
 )
-def test_R_19_choice_of_donors_by_hand(row, others, donors):
+def test_r19_choice_of_donors_by_hand(row, others, donors):
     mask = np.zeros(3200, bool)
     mask[[row, *others]] = True
     assert bad.patch(row, mask) == bad.Patch(row, donors)
 
 
-def test_R_19_bad_rows_are_averaged_or_zero():
+def test_r19_bad_rows_are_averaged_or_zero():
     image = np.arange(3200, dtype=np.float32)[:, None].repeat(2, 1)
     for one in (bad.Patch(8, (28, 49)), bad.Patch(9, (29,)), bad.Patch(10, ())):
         one.apply(image)
@@ -240,7 +240,7 @@ def test_R_19_bad_rows_are_averaged_or_zero():
 
 
 @pytest.mark.parametrize("detector", ["NRS1", "NRS2"])
-def test_R_19_bad_pixels_are_flagged_and_replaced(make_irs2, make_weights, detector):
+def test_r19_bad_pixels_are_flagged_and_replaced(make_irs2, make_weights, detector):
     """A pair that is replaced by equal values changes nothing; flags are of whole rows."""
     ramp, clean = make_irs2(detector, seed=5), make_irs2(detector, seed=5)
     for each in (ramp, clean):
@@ -255,7 +255,7 @@ def test_R_19_bad_pixels_are_flagged_and_replaced(make_irs2, make_weights, detec
     np.testing.assert_array_equal(ramp.data, clean.data)
 
 
-def test_R_19_flags_of_science_rows_are_not_of_reference_pixels(make_irs2, make_weights):
+def test_r19_flags_of_science_rows_are_not_of_reference_pixels(make_irs2, make_weights):
     ramp = make_irs2()
     ramp.pixeldq[700, 0] |= np.uint32(PIXEL["BAD_REF_PIXEL"])
     before = ramp.pixeldq.copy()
@@ -263,7 +263,7 @@ def test_R_19_flags_of_science_rows_are_not_of_reference_pixels(make_irs2, make_
     np.testing.assert_array_equal(ramp.pixeldq, before)
 
 
-def test_R_19_listed_columns_by_hand():
+def test_r19_listed_columns_by_hand():
     lines = np.array(
         [(1, 1, 0b1), (1, 2, 0b10), (2, 1, 0b1), (2, 2, 1 << 31), (4, 2, 0)],
         [("output", "i2"), ("odd_even", "i2"), ("mask", "u4")],
@@ -277,7 +277,7 @@ def test_R_19_listed_columns_by_hand():
     ]
 
 
-def test_R_19_columns_listed_by_the_reference_are_replaced(make_irs2, make_weights):
+def test_r19_columns_listed_by_the_reference_are_replaced(make_irs2, make_weights):
     ramp, clean = make_irs2("NRS2"), make_irs2("NRS2")
     listed = make_weights(ramp, bad=[(3, 1, 0b110)])
     columns = next(bad.listed(listed["refpix"].columns("DQ", bad.LISTED)))
@@ -287,7 +287,7 @@ def test_R_19_columns_listed_by_the_reference_are_replaced(make_irs2, make_weigh
     np.testing.assert_array_equal(ramp.data, clean.data)
 
 
-def test_R_19_form_of_build_9_3_by_hand():
+def test_r19_form_of_build_9_3_by_hand():
     image = np.full((3200, 64), 100, np.float32)
     image[irs2.INTERLEAVED] += np.tile([0, 0, 2, 2], 160)[:, None]
     image[:, ::2] += 1
@@ -300,7 +300,7 @@ def test_R_19_form_of_build_9_3_by_hand():
     assert set(rows_of(bad.by_factor(image, 1.8))) == expected
 
 
-def test_R_19_form_of_build_9_3_copies_the_nearest(make_irs2, make_weights):
+def test_r19_form_of_build_9_3_copies_the_nearest(make_irs2, make_weights):
     mask = np.zeros(3200, bool)
     mask[[648, 650, 668]] = True
     assert bad.nearest_patch(648, mask) == bad.Patch(648, (670,))
@@ -317,7 +317,7 @@ def test_R_19_form_of_build_9_3_copies_the_nearest(make_irs2, make_weights):
     np.testing.assert_array_equal(ramp.data[0, 1, 2008:2010], ramp.data[0, 1, 2010:2012])
 
 
-def test_R_19_form_of_build_9_3_sets_listed_columns_to_zero(make_irs2, make_weights):
+def test_r19_form_of_build_9_3_sets_listed_columns_to_zero(make_irs2, make_weights):
     ramp = make_irs2("NRS2")
     refs = make_weights(ramp, bad=[(1, 1, 1)])
     step = prepared(ramp, refs, irs2_bad_pixels="factor", ovr_corr_mitigation_ftr=HIGH)
