@@ -77,7 +77,7 @@ def fit_ramps(
     dark : (ny, nx) float32, average dark current
     weights, pairs : see `heliodor_detector.steps.ramp_fit.weights`; pairs of every integration
     spans : (nints, 2) int64; first and last group of ramps that have no flags of their own
-    rejected : (nints, ngroups) uint8; DO_NOT_USE in groups that have it in every pixel
+    rejected : (nints, ngroups) uint8; DO_NOT_USE in groups that have it in most pixels
     network : sorting network for as many values as a ramp has differences
     groups : (start, stop, first, last), see `heliodor_detector.steps.ramp_fit.ramps.Exposure`
     clock : (time between groups, between frames, from the reset to a first group alone) [s]

@@ -31,7 +31,7 @@ def find_clean(exposure, integration, y, x, rejected, ordinary, clean, bits, tot
     ----------
     exposure : heliodor_detector.steps.ramp_fit.ramps.Exposure
     integration, y, x : integration, row, first column of the block
-    rejected : (ngroups,) uint8: flags that a group has in every pixel
+    rejected : (ngroups,) uint8: flags that a group has in most pixels
     ordinary : (columns,) bool: pixels that need no care
     clean : (columns,) bool; filled
     bits, total : (columns,) uint8 and float32; scratch

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 FEWEST_LIKELY = 4
 """Ramps with fewer groups are fitted by least squares whatever the algorithm."""
 
+SAMPLED_ROWS, SAMPLED_STRIDE = 8, 16
+"""Rows, and the stride of columns in them, that tell what most pixels are like."""
+
 
 class RampFit(Step[RampFitParams]):
     """Fit a slope to every ramp and combine the integrations.
@@ -238,7 +241,7 @@ class RampFit(Step[RampFitParams]):
 def unflagged_groups(
     ramp: Ramp, groups: tuple[int, int, int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the groups of ramps that have no flags but those of all pixels.
+    """Find the groups of ramps that have no flags but those that most pixels have.
 
     Parameters
     ----------
@@ -248,10 +251,10 @@ def unflagged_groups(
     Returns
     -------
     spans : (nints, 2) int64; first and last group, (0, -1) if there are others between them
-    rejected : (nints, ngroups) uint8; DO_NOT_USE in groups that have it in every pixel
+    rejected : (nints, ngroups) uint8; DO_NOT_USE in groups that have it in most pixels
     """
     start, stop, first, last = groups
-    unusable = ramp.unusable_groups()
+    unusable = mostly_unusable(ramp.groupdq)
     asked = np.zeros(ramp.shape[1], bool)
     asked[max(first, start) : min(last + 1, stop)] = True
     spans = np.empty((ramp.shape[0], 2), np.int64)
@@ -260,6 +263,22 @@ def unflagged_groups(
         together = found.size > 0 and found[-1] - found[0] == found.size - 1
         span[:] = (found[0], found[-1]) if together else (0, -1)
     return spans, unusable.astype(np.uint8) * np.uint8(DO_NOT_USE)
+
+
+def mostly_unusable(groupdq: np.ndarray) -> np.ndarray:
+    """Find the groups that are DO_NOT_USE in more than half of a sample of the pixels.
+
+    Parameters
+    ----------
+    groupdq : (nints, ngroups, ny, nx) uint8
+
+    Returns
+    -------
+    (nints, ngroups) bool
+    """
+    apart = max(1, groupdq.shape[2] // SAMPLED_ROWS)
+    sample = groupdq[:, :, apart // 2 :: apart, ::SAMPLED_STRIDE] & np.uint8(DO_NOT_USE)
+    return np.count_nonzero(sample, axis=(2, 3)) * 2 > sample[0, 0].size
 
 
 def group_noise(readnoise: np.ndarray, gain: np.ndarray, nframes: int) -> np.ndarray:
