@@ -36,6 +36,15 @@ def any_flags(groupdq, y, flags):
 
 
 @helper
+def join_flags(flags):
+    """Join the flags of a run of pixels."""
+    joined = np.uint8(0)
+    for x in range(flags.size):
+        joined |= flags[x]
+    return joined
+
+
+@helper
 def is_full(plane):
     """Say whether every pixel is JUMP_DET or DO_NOT_USE."""
     for y in range(plane.shape[0]):
@@ -54,12 +63,11 @@ def find_sources(
     """Mark the jumps of a row that have their neighbours flagged, and count them."""
     flags = groupdq[integration, group, y]
     found = 0
+    if not join_flags(flags) & JUMP:
+        return found
     for start in range(0, flags.size, CHUNK):
         stop = min(start + CHUNK, flags.size)
-        seen = np.uint8(0)
-        for x in range(start, stop):
-            seen |= flags[x]
-        if not seen & JUMP:
+        if not join_flags(flags[start:stop]) & JUMP:
             continue
         for x in range(start, stop):
             if flags[x] & JUMP:
