@@ -88,7 +88,7 @@ def test_peak_is_the_ramp_and_little_else(measured, nints):
 
 def test_the_limit_is_kept(measure):
     limit = 700 * 10**6
-    done = measure(12, limit)
+    done = measure(16, limit)
     assert done["said"]["peak"] > 1.4 * limit
     assert done["measured"] <= limit
 

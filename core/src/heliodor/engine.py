@@ -181,6 +181,8 @@ def execute(
     task.begin()
     if task.begun:
         start = time.perf_counter()
+        if isinstance(data, Product):
+            data.make_contiguous()
         phases = task.phases
         for number, phase in enumerate(phases):
             task.start(phase)

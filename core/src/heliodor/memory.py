@@ -77,6 +77,7 @@ def predict(
     zeroframe: bool = False,
     options: Mapping[str, bool] | None = None,
     joined: bool = False,
+    in_place: StepSpec | None = None,
 ) -> Memory:
     """Predict the peak memory of a run.
 
@@ -87,6 +88,7 @@ def predict(
     zeroframe : whether the exposure has one
     options : which optional products are asked for, by ``step.parameter``
     joined : superstripes are joined on the way: for a moment there are two ramps
+    in_place : the step that puts results into the ramp's memory, if there is one
     """
     nints, ngroups, ny, nx = shape
     sizes = {"i": nints, "g": ngroups, "y": ny, "x": nx}
@@ -104,6 +106,8 @@ def predict(
             for note in phase.notes
         )
         for output in spec.makes:
+            if spec is in_place and output.in_place:
+                continue
             if not output.option or (options or {}).get(f"{spec.name}.{output.option}"):
                 products += output.planes * FOUR * _size(output.axes, sizes)
         most = max(most, (references + notes + products, references, notes, products))

@@ -84,7 +84,7 @@ class _Planner:
                 nodes.append(self._step(*node))
             elif node.runs is not False:
                 nodes.append(self._save(node))
-        nodes = _reachable(self._with_references(nodes))
+        nodes = self._spending(_reachable(self._with_references(nodes)))
         running = [node for node in nodes if isinstance(node, PlannedStep) and node.runs]
         switches = {
             f"{node.spec.name}.{output.option}": _wanted(output, node.params)
@@ -97,11 +97,25 @@ class _Planner:
             zeroframe=bool(self.exposure.keywords.get("ZEROFRAM")),
             options=switches,
             joined=bool(self.exposure.keywords.get("SSTR_NST")),
+            in_place=next((node.spec for node in running if node.in_place), None),
         )
         self._check_limit(memory)
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request
         )
+
+    def _spending(self, nodes: list[PlannedStep | PlannedSave]) -> list[PlannedStep | PlannedSave]:
+        """Mark the step that may put its results into the ramp's memory, if there is one."""
+        users = [node for node in nodes if node.port == MAIN and getattr(node, "runs", True)]
+        last = users[-1] if users else None
+        if not isinstance(last, PlannedStep):
+            return nodes
+        wanted = [output for output in last.spec.makes if _wanted(output, last.params)]
+        ngroups = self.exposure.shape[1]
+        fits = any(output.in_place and output.planes <= ngroups for output in wanted)
+        if not fits or any(output.option for output in wanted):
+            return nodes
+        return [replace(node, in_place=True) if node is last else node for node in nodes]
 
     def _check_limit(self, memory: Memory) -> None:
         limit = self.request.max_memory

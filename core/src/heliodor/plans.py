@@ -76,6 +76,7 @@ class PlannedStep:
     condition : asked again when its turn comes, with what is known by then
     references : what was found of the types it needs
     offered : more specific implementations of strangers, taken only by ``use:``
+    in_place : it may put results into the ramp's memory: nothing needs the ramp after it
     """
 
     label: str
@@ -89,6 +90,7 @@ class PlannedStep:
     condition: Condition
     references: Mapping[str, Answer] = field(default_factory=dict)
     offered: tuple[str, ...] = ()
+    in_place: bool = False
 
     @property
     def spec(self) -> StepSpec:

@@ -240,6 +240,9 @@ class _Run:
         if left_out := self._left_out(step):
             return left_out
         data = self.ports[step.port]
+        if isinstance(data, Ramp):
+            # products that stay in memory are not to hold a whole ramp
+            data.spent = step.in_place and self.save
         with self._blame(step), ExitStack() as stack:
             outcome = execute(
                 step.spec,
