@@ -6,13 +6,15 @@ and written elsewhere (`heliodor.exposures`, `heliodor.products`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heliodor.declare import PLANES
 from heliodor.errors import MissingKeyword
+from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
     from heliodor.stripes import Stripes
@@ -103,6 +105,24 @@ class Ramp:
         nints, ngroups, ny, nx = self.data.shape
         return nints, ngroups, ny, nx
 
+    def copy(self, planes: Collection[str] = PLANES, workspace: Workspace = MEMORY) -> Ramp:
+        """Give a ramp that can be changed apart from this one.
+
+        Parameters
+        ----------
+        planes : those that will be changed; of ``data``, ``groupdq`` and ``zeroframe`` the others
+            are shared
+        workspace : where large copies live
+        """
+        copies: dict[str, np.ndarray] = {"pixeldq": self.pixeldq.copy()}
+        for name in ("data", "groupdq", "zeroframe"):
+            plane = getattr(self, name)
+            if name in planes and plane is not None:
+                copies[name] = workspace.empty(plane.shape, plane.dtype)
+                np.copyto(copies[name], plane)
+        extra = {name: plane.copy() for name, plane in self.extra.items()}
+        return replace(self, keywords=self.keywords.copy(), extra=extra, **copies)  # type: ignore
+
     def keep_rows(self, rows: np.ndarray) -> None:
         """Drop all rows but some; the memory of the arrays is used again.
 
@@ -187,3 +207,8 @@ class Product:
     def shape(self) -> tuple[int, ...]:
         """Shape of its ``data``: (ny, nx) or (nints, ny, nx)."""
         return self.planes["data"].shape
+
+    def copy(self) -> Product:
+        """Give a product that can be changed apart from this one."""
+        planes = {name: plane.copy() for name, plane in self.planes.items()}
+        return replace(self, planes=planes, keywords=self.keywords.copy())

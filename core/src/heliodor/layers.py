@@ -78,7 +78,7 @@ class Layered:
         ----------
         layer : one of `LAYERS`
         where : place in it, for people
-        step : label of a step in the pipeline, or a step's name for all its uses
+        step : label of a step in the pipeline, its path, or a step's name for all its uses
         param : the parameter
         value : as read; text is understood by the parameter's type
         """
@@ -116,7 +116,7 @@ class Layered:
             raise UsageError("\n".join(wrong))
 
     def resolve(
-        self, label: str, model: type[P], name: str | None = None
+        self, label: str, model: type[P], name: str | None = None, path: str = ""
     ) -> tuple[P, dict[str, Origin]]:
         """Make the parameters of one step.
 
@@ -126,6 +126,8 @@ class Layered:
         model : the step's parameters
         name : of the step, if it is not its label; within one layer what is given for the label
             counts more than what is given for the name
+        path : the label with those around it, which counts more still; documents give
+            parameters for ``/path``, that one step and no other of its name
 
         Returns
         -------
@@ -136,7 +138,7 @@ class Layered:
         UsageError
             for names the step does not have and values it does not take, all in one message
         """
-        chosen = self._chosen(label, name or label)
+        chosen = self._chosen((name or label, label, path, f"/{path}"))
         _refuse_unknown(label, model, chosen.values())
         params = _validated(label, model, chosen)
         default = Origin(LAYERS[0], f"{model.__module__}.{model.__qualname__}")
@@ -146,10 +148,11 @@ class Layered:
         }
         return params, origins
 
-    def _chosen(self, label: str, name: str) -> dict[str, Given]:
+    def _chosen(self, keys: tuple[str, ...]) -> dict[str, Given]:
         """Give the strongest value of each parameter; of equals the last."""
-        mine = [given for given in self.given if given.step in (label, name)]
-        mine.sort(key=lambda given: (LAYERS.index(given.origin.layer), given.step == label))
+        strength = {key: number for number, key in enumerate(keys)}
+        mine = [given for given in self.given if given.step in strength]
+        mine.sort(key=lambda given: (LAYERS.index(given.origin.layer), strength[given.step]))
         return {given.param: given for given in mine}
 
 

@@ -16,7 +16,7 @@ from heliodor.errors import HeliodorError, Interrupted, UsageError, did_you_mean
 EPILOG = """\
 exit codes: 0 done; 1 unexpected failure; 2 wrong command, parameter or pipeline; 3 unusable
 exposure; 4 reference file missing or unusable; 5 plugin broken or ambiguous; 6 not there yet;
-7 product cannot be written; 8 a step failed; 130 interrupted
+7 product cannot be written; 8 a step failed; 64 exposure abandoned as not usable; 130 interrupted
 """
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from heliodor.declare import ModeSpec, Resource
 from heliodor.documents.apply import apply
 from heliodor.documents.conditions import Facts
-from heliodor.documents.nodes import Document
+from heliodor.documents.expand import expand
+from heliodor.documents.nodes import Document, PipelineNode
 from heliodor.documents.parse import parse, read
 from heliodor.errors import NotYetError, PipelineError, PluginError, UsageError, did_you_mean
 from heliodor.plugins import Registry
@@ -104,7 +105,17 @@ def for_exposure(
         shipped = _shipped(plugins, name or "", mode, facts)
         texts.insert(0, shipped.text.encode())
         document, distribution = shipped.document, shipped.distribution
-    edited = apply(document, *users)
+
+    def find(node: PipelineNode) -> Document | None:
+        if node.when.evaluate(facts) is False:
+            return None
+        part = _shipped(plugins, node.pipeline, mode, facts)
+        texts.append(part.text.encode())
+        return part.document
+
+    edited = expand(document, find)
+    for user in users:
+        edited = expand(apply(edited, user), find)
     if edited.for_.evaluate(facts) is False:
         raise PipelineError(
             f"{edited.name} is not for this exposure: {edited.for_.because(facts)}."
