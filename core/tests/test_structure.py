@@ -6,10 +6,10 @@ import logging
 
 import numpy as np
 import pytest
-from heliodor import plans, plugins, scratch
-from heliodor.api import plan, run
+from heliodor import plans, scratch
+from heliodor.api import plan
 from heliodor.data import Product
-from heliodor.declare import Match, ModeSpec, Note, Output, Phase, Resource, StepSpec
+from heliodor.declare import Note, Output, Phase, StepSpec
 from heliodor.errors import Abandoned, PipelineError, PluginError, StepError, UsageError
 from heliodor.params import Params, parameter
 from heliodor.step import Skipped, Step
@@ -156,44 +156,16 @@ STEPS = (
     step(Greedy),
     step(Greedy, "endless", calls=("endless",)),
 )
-MODE = ModeSpec(
-    "x-imaging", "X imaging", "X", Match({"INSTRUME": ("X",)}), {1: "made_up_detector1"}
-)
-KEYWORDS = {"INSTRUME": "X", "EXP_TYPE": "X_IMAGE"}
 PART = "name: part\nfor: {stage: 1}\noptions: {twice: true}\nsteps:\n" + (
     "- add: {as: more, set: {value: 10}}\n- double: {when: {option.twice: true}}\n"
 )
+ENDLESS = "name: endless\nsteps: [{pipeline: endless}]\n"
 
 
 @pytest.fixture
-def calibrate(tmp_path, plugin, make_uncal, monkeypatch):
+def calibrate(made_up):
     """Run the made-up pipeline with edits; returns the result."""
-    package = tmp_path / "structured_pipelines"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    documents = {"made_up_detector1": PIPELINE, "part": PART}
-    documents["endless"] = "name: endless\nsteps: [{pipeline: endless}]\n"
-    for name, text in documents.items():
-        (package / f"{name}.yaml").write_text(text)
-    monkeypatch.syspath_prepend(tmp_path)
-    plugin(
-        "heliodor-x",
-        heliodor_steps=STEPS,
-        heliodor_modes=[MODE],
-        heliodor_pipelines=[Resource("structured_pipelines", f"{name}.yaml") for name in documents],
-    )
-    monkeypatch.setenv("HELIODOR_PLUGINS", "x")
-    plugins.registry.cache_clear()
-    exposure = make_uncal(keywords=KEYWORDS)
-
-    def calibrate(edits="[]", do=run, **options):
-        body = edits if edits.startswith("[") else "\n" + edits
-        path = tmp_path / "my.yaml"
-        path.write_text(f"extends: made_up_detector1\nedits: {body}\n")
-        return do(exposure, pipeline=path, **{"threads": 1, **options})
-
-    yield calibrate
-    plugins.registry.cache_clear()
+    return made_up(STEPS, made_up_detector1=PIPELINE, part=PART, endless=ENDLESS)
 
 
 @pytest.fixture

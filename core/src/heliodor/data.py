@@ -180,6 +180,10 @@ def _with_rows(cube: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return kept
 
 
+PLAIN = "JwstDataModel"
+"""The model class of products that are no known kind of data."""
+
+
 @dataclass
 class Product:
     """A result of a step: slopes with their errors, or any other named planes.
@@ -187,12 +191,15 @@ class Product:
     Attributes
     ----------
     kind : what it is called in documents and file names (``rate``, ``rateints``)
-    model : the `stdatamodels.jwst.datamodels` class that it is written as (``ImageModel``)
-    planes : arrays by the model's own names (``data``, ``err``, ``dq``, ``var_poisson``, ...)
+    model : the `stdatamodels.jwst.datamodels` class that it is written as (``ImageModel``);
+        `PLAIN` for what has no class of its own
+    planes : arrays by the model's own names (``data``, ``err``, ``dq``, ``var_poisson``, ...); of a
+        plain product, by any name, which in capitals is that of its extension
     keywords : header keywords
     unit : of ``data`` and ``err``
     source : the input whose other extensions are kept, or None
     stripes : where its lines lie on the detector, or None if it is one piece
+    tables : structured arrays by extension name
     """
 
     kind: str
@@ -202,6 +209,7 @@ class Product:
     unit: str = "DN/s"
     source: Any = None
     stripes: Stripes | None = None
+    tables: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:

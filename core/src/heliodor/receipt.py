@@ -55,11 +55,12 @@ class ReferenceRecord:
 
 @dataclass(frozen=True)
 class ParameterRecord:
-    """A parameter's value and where it came from."""
+    """A parameter's value and where it came from; of a file, its hash as well."""
 
     name: str
     value: Any
     origin: str
+    sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from heliodor import receipt
@@ -73,7 +74,12 @@ def _step_record(step: PlannedStep, outcome: Outcome) -> receipt.StepRecord:
         reason=outcome.reason,
         seconds=round(outcome.seconds, 4),
         parameters=tuple(
-            receipt.ParameterRecord(name, value, origins.get(name, "declared default"))
+            receipt.ParameterRecord(
+                name,
+                value,
+                origins.get(name, "declared default"),
+                file_sha256(value) if isinstance(value, Path) and step.runs else "",
+            )
             for name, value in step.params.model_dump().items()
         ),
         references=tuple(

@@ -74,7 +74,7 @@ def _dressed(node: Node, table: Table, nodes: NodeReader) -> Node:
     if "set" in table:
         if not isinstance(node, StepNode):
             raise table.at("set").error("only a step has parameters.")
-        more = fields.settings(table["set"], table.at("set"), nodes.layer)
+        more = nodes.settings(table["set"], table.at("set"))
         node = dataclasses.replace(node, settings=node.settings + more)
     if "as" in table:
         node = dataclasses.replace(node, label=fields.name(table["as"], table.at("as"), "a label"))
@@ -106,15 +106,16 @@ def _set(table: Table, place: Place, nodes: NodeReader) -> Set:
         raise where.error("'set' is a mapping, such as {jump.rejection_threshold: 5.0}.")
     for key, value in values.items():
         if isinstance(value, Table):
-            inside = fields.settings(value, values.at(key), nodes.layer, when)
+            inside = nodes.settings(value, values.at(key), when)
             found.extend((key, setting) for setting in inside)
             continue
         address, dot, param = key.rpartition(".")
         if not dot or not address or not param:
             raise values.at(key).error(f"'{key}' lacks the step; write STEP.PARAMETER.")
-        found.append(
-            (address, Setting(param, fields.plain(value), values.at(key), nodes.layer, when))
+        setting = Setting(
+            param, fields.plain(value), values.at(key), nodes.layer, when, nodes.folder
         )
+        found.append((address, setting))
     return Set(tuple(found), place)
 
 

@@ -106,13 +106,18 @@ def condition(table: Table) -> Condition:
 
 
 def settings(
-    value: Any, place: Place, layer: Layer, when: Condition = ALWAYS
+    value: Any,
+    place: Place,
+    layer: Layer,
+    when: Condition = ALWAYS,
+    folder: Path | None = None,
 ) -> tuple[Setting, ...]:
-    """Read parameters and their values."""
+    """Read parameters and their values; `folder` is that of the document."""
     if not isinstance(value, Table):
         raise place.error("'set' is a mapping of parameters to values.")
     return tuple(
-        Setting(param, plain(item), value.at(param), layer, when) for param, item in value.items()
+        Setting(param, plain(item), value.at(param), layer, when, folder)
+        for param, item in value.items()
     )
 
 

@@ -30,7 +30,7 @@ _KINDS = ("each", "choose", "aside", "repeat", "pipeline", "save")
 
 
 class NodeReader:
-    """Reads nodes; remembers the layer of their parameters and the folder of users' steps."""
+    """Reads nodes; remembers the layer of their parameters, and the folder of users' files."""
 
     def __init__(self, layer: Layer, folder: Path | None = None):
         self.layer = layer
@@ -73,7 +73,7 @@ class NodeReader:
         def get(key: str, reader: Any, default: Any) -> Any:
             return reader(options[key], options.at(key)) if key in options else default
 
-        settings = get("set", lambda v, p: fields.settings(v, p, self.layer), ())
+        settings = get("set", self.settings, ())
         return StepNode(
             step=step,
             label=get("as", lambda v, p: fields.name(v, p, "a label"), fields.label_of(step)),
@@ -86,6 +86,10 @@ class NodeReader:
             save=get("save", fields.suffix, None),
             on_error=get("on_error", _on_error, "fail"),
         )
+
+    def settings(self, value: Any, place: Place, when: Condition = ALWAYS) -> tuple[Setting, ...]:
+        """Read parameters and their values."""
+        return fields.settings(value, place, self.layer, when, self.folder)
 
     def _enabled(self, value: Any, place: Place) -> tuple[Setting, ...]:
         if not isinstance(value, bool):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any, Literal, TypeAlias
 
 from heliodor.documents.conditions import ALWAYS, Condition
@@ -23,13 +24,14 @@ say otherwise.
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One parameter's value, and who gave it."""
+    """One parameter's value, and who gave it; names of files are relative to `folder`."""
 
     param: str
     value: Any
     place: Place
     layer: Layer = "pipeline file"
     when: Condition = ALWAYS
+    folder: FilePath | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,11 @@ class Shipped:
         """Name of the pipeline, which is also its file's."""
         return Path(self.resource.path).stem
 
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return Path(str(files(self.resource.package))) / self.resource.path
+
     @cached_property
     def text(self) -> str:
         """The YAML."""
@@ -45,7 +50,7 @@ class Shipped:
     @cached_property
     def document(self) -> Document:
         """The text, parsed."""
-        return parse(self.text, Path(self.resource.path).name, "mode")
+        return parse(self.text, self.path.name, "mode", self.path.parent)
 
 
 @dataclass(frozen=True)
