@@ -72,6 +72,11 @@ class Kept:
         self._used = 0
         self._most = 0
 
+    @property
+    def kept(self) -> int:
+        """Memory that no array uses [bytes]."""
+        return sum(map(len, self._free))
+
     def take(self, size: int) -> tuple[mmap.mmap, bool]:
         """Give at least `size` bytes, and whether they are known to be zero."""
         with self._lock:
@@ -100,7 +105,7 @@ class Kept:
             self._free.clear()
 
     def _make_room(self, size: int) -> None:
-        while self._free and self._used + size + sum(map(len, self._free)) > self._most:
+        while self._free and self._used + size + self.kept > self._most:
             self._free.pop(0)
 
 
