@@ -24,6 +24,7 @@ from heliodor.products.names import product_name
 from heliodor.references.selectors import Answer, NotApplicable, Sources, select_all
 
 if TYPE_CHECKING:
+    from heliodor.builds.history import Profile, Reproduction
     from heliodor.exposures import Exposure
     from heliodor.params import Params
 
@@ -66,15 +67,18 @@ class _Planner:
         self.facts = facts(
             exposure.keywords, stage=1, shape=known, mode={"name": mode.name}, option=given
         )
-        self.pipeline = for_exposure(plugins, mode, 1, self.facts, request.pipelines)
-        _check_options(given, options(self.pipeline.document))
         owner = plugins.owner(mode).distribution
+        self.profile = _profile(plugins, request.build, {owner, *mode.providers})
+        self.pipeline = for_exposure(plugins, mode, 1, self.facts, request.pipelines, self.profile)
+        _check_options(given, options(self.pipeline.document))
         self.trusted = {owner, *mode.providers, self.pipeline.distribution}
 
     def plan(self) -> Plan:
         uses = list(walk(self.pipeline.document, self.facts))
         steps = [use for use in uses if isinstance(use, StepUse)]
         names = {use.label for use in steps} | {use.step for use in steps}
+        if self.profile is not None:
+            self.profile.refuse_absent(self.layers.given, names, self.pipeline.bare)
         self.layers.check(names)
         for use in steps:
             self.layers.add_settings(use.label, use.settings)
@@ -100,8 +104,21 @@ class _Planner:
         )
         self._check_limit(memory)
         return Plan(
-            self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request
+            self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
+            self._reproduction(running),
+        )  # fmt: skip
+
+    def _reproduction(self, running: list[PlannedStep]) -> Reproduction | None:
+        if self.profile is None:
+            return None
+        from heliodor.builds.history import Reproduction, sentences
+
+        names = {step.spec.name for step in running}
+        lacking = (
+            *sentences(self.profile, own=not self.pipeline.distribution),
+            *self.profile.lacking(self.pipeline.bare, self.facts, names),
         )
+        return Reproduction(self.profile.build, lacking)
 
     def _check_limit(self, memory: Memory) -> None:
         limit = self.request.max_memory
@@ -215,6 +232,14 @@ class _Planner:
                 reason = f"no {need.type} reference applies: {answer.why}"
                 return replace(step, references=own, runs=False, reason=reason)
         return replace(step, references=own)
+
+
+def _profile(plugins: Registry, build: str | None, trusted: set[str]) -> Profile | None:
+    if build is None:
+        return None
+    from heliodor.builds.history import history
+
+    return history(plugins).profile(build, trusted)
 
 
 def _port(node: tuple[StepUse, str] | SaveUse) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heliodor.declare import ModeSpec, Resource
 from heliodor.documents.apply import apply
@@ -16,6 +17,9 @@ from heliodor.documents.nodes import Document
 from heliodor.documents.parse import parse, read
 from heliodor.errors import NotYetError, PipelineError, PluginError, UsageError, did_you_mean
 from heliodor.plugins import Registry
+
+if TYPE_CHECKING:
+    from heliodor.builds.history import Profile
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Chosen:
     Attributes
     ----------
     document : with all edits applied
+    bare : before any edit
     sha256 : of the texts it was made of
     files : their names
     distribution : that shipped it; empty for a user's own pipeline
@@ -63,6 +68,7 @@ class Chosen:
     sha256: str
     files: tuple[str, ...]
     distribution: str
+    bare: Document
 
 
 def all_documents(plugins: Registry) -> list[Shipped]:
@@ -72,9 +78,14 @@ def all_documents(plugins: Registry) -> list[Shipped]:
 
 
 def for_exposure(
-    plugins: Registry, mode: ModeSpec, stage: int, facts: Facts, paths: Iterable[Path]
+    plugins: Registry,
+    mode: ModeSpec,
+    stage: int,
+    facts: Facts,
+    paths: Iterable[Path],
+    profile: Profile | None = None,
 ) -> Chosen:
-    """Find the pipeline of an exposure and apply the user's files to it.
+    """Find the pipeline of an exposure and apply a build's edits and the user's files to it.
 
     Parameters
     ----------
@@ -84,6 +95,7 @@ def for_exposure(
     facts : about the exposure
     paths : the user's documents: edits in the order in which they are applied, or first a
         whole pipeline to be taken instead of the mode's
+    profile : of the build that is wanted; of one's own pipeline it changes parameters only
 
     Raises
     ------
@@ -104,6 +116,10 @@ def for_exposure(
         shipped = _shipped(plugins, name or "", mode, facts)
         texts.insert(0, shipped.text.encode())
         document, distribution = shipped.document, shipped.distribution
+    bare = document
+    if profile is not None:
+        document = profile.applied(document, facts, order=bool(distribution))
+        texts.append(repr(document.edits).encode())
     edited = apply(document, *users)
     if edited.for_.evaluate(facts) is False:
         raise PipelineError(
@@ -114,6 +130,7 @@ def for_exposure(
         hashlib.sha256(b"\0".join(texts)).hexdigest(),
         tuple(path.name for path in paths),
         distribution,
+        bare,
     )
 
 
