@@ -17,6 +17,7 @@ from heliodor import errors
 
 COMMANDS = (
     "run", "plan", "picture", "steps", "step", "modes", "pipelines", "plugins", "simulate",
+    "builds", "whatsnew",
 )  # fmt: skip
 
 SHARED = ("pipelines", "calwebb_detector1", "--from", "heliodor-detector")
