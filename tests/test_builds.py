@@ -389,6 +389,27 @@ def test_a_pipeline_of_ones_own_keeps_its_order(plan, small_nircam, tmp_path):
     assert any("the pipeline is your own" in text for text in planned["build"]["not_reproduced"])
 
 
+def test_a_strangers_step_is_given_no_parameter_of_a_build(
+    plan, small_nircam, tmp_path, monkeypatch
+):
+    from dataclasses import replace
+
+    from heliodor.plugins import Offer, Plugin
+
+    mine = registry().offers("superbias")[0].spec  # it has no parameter of jump
+    stranger = Offer(replace(mine, name="jump"), Plugin("other", "other.plugin", "stranger"))
+    monkeypatch.setitem(registry().steps, "jump", [*registry().offers("jump"), stranger])
+    edits = tmp_path / "edits.yaml"
+    edits.write_text(
+        "extends: calwebb_detector1\nedits:\n  - replace: jump\n    by: {jump: {use: stranger}}\n"
+    )
+    planned = plan(small_nircam, "--build", "9.3", "--pipeline", edits)
+    (jump,) = (step for step in planned["steps"] if step["label"] == "jump")
+    assert (jump["distribution"], jump["parameters"]) == ("stranger", {})
+    said = planned["build"]["not_reproduced"]
+    assert "jump: stranger does it, whose builds are not on record" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -81,7 +81,12 @@ class _Planner:
             self.profile.refuse_absent(self.layers.given, names, self.pipeline.bare)
         self.layers.check(names)
         for use in steps:
-            self.layers.add_settings(use.label, use.settings)
+            # what a build did with a step says nothing about a stranger's
+            strange = use.use is not None and use.use not in self.trusted
+            self.layers.add_settings(
+                use.label,
+                [each for each in use.settings if not (strange and each.layer == "build profile")],
+            )
         nodes: list[PlannedStep | PlannedSave] = []
         for node in self._by_port(uses):
             if isinstance(node, tuple):
@@ -113,10 +118,10 @@ class _Planner:
             return None
         from heliodor.builds.history import Reproduction, sentences
 
-        names = {step.spec.name for step in running}
+        by = {step.spec.name: step.offer.plugin.distribution for step in running}
         lacking = (
             *sentences(self.profile, own=not self.pipeline.distribution),
-            *self.profile.lacking(self.pipeline.bare, self.facts, names),
+            *self.profile.lacking(self.pipeline.bare, self.facts, by, self.trusted),
         )
         return Reproduction(self.profile.build, lacking)
 

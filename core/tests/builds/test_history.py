@@ -121,6 +121,10 @@ def pipeline():
     return parse(PIPELINE, "example.yaml", "mode")
 
 
+def applied(profile, document, *files, order=True):
+    return apply(document, profile.edits(document, NIRCAM, order), *files)
+
+
 def order(document):
     return " ".join(
         node.label for _, node in labelled(document.steps) if isinstance(node, StepNode)
@@ -202,7 +206,7 @@ def test_the_older_is_named_first(history):
     ],
 )
 def test_a_build_is_the_way_back(history, pipeline, build, steps, cut, width):
-    edited = history.profile(build).applied(pipeline, NIRCAM)
+    edited = applied(history.profile(build), pipeline)
     assert order(edited) == steps
     assert values(edited, "jump", "cut") == [(value, "build profile") for value in cut]
     assert values(edited, "jump", "wrong") == [(True, "build profile")]
@@ -218,31 +222,30 @@ def test_edits_of_the_user_come_after(history, pipeline):
         "my.yaml",
         "user file",
     )
-    edited = apply(history.profile("1.0.3").applied(pipeline, NIRCAM), edits)
+    edited = applied(history.profile("1.0.3"), pipeline, edits)
     assert order(edited) == "fit trap jump"
     assert values(edited, "jump", "cut")[-1] == (9, "user file")
 
 
 def test_an_edit_of_a_step_that_the_build_has_not_says_who_removed_it(history, pipeline):
-    edited = history.profile("1.1").applied(pipeline, NIRCAM)
     edits = parse("extends: calwebb_example\nedits:\n  - set: {clean.width: 9}\n", "my.yaml")
     with pytest.raises(PipelineError, match=r"no 'clean' any more: removed at .*changes\.yaml:19"):
-        apply(edited, edits)
+        applied(history.profile("1.1"), pipeline, edits)
 
 
 def test_a_pipeline_of_ones_own_keeps_its_order(history):
     own = parse(
         "name: calwebb_example\nsteps:\n  - choose:\n      - when: {instrument: NIRCAM}\n"
-        "        do: [jump]\n      - otherwise: [fit]\n  - jump\n",
+        "        do: [jump]\n      - otherwise: [fit]\n  - jump: {as: again}\n",
         "own.yaml",
         "pipeline file",
     )
-    edited = history.profile("1.0.3").applied(own, NIRCAM, order=False)
-    assert order(edited) == "jump fit jump"
+    edited = applied(history.profile("1.0.3"), own, order=False)
+    assert order(edited) == "jump fit again"
     cuts = [
         [s.value for s in node.settings if s.param == "cut"]
         for _, node in labelled(edited.steps)
-        if node.label == "jump"
+        if getattr(node, "step", "") == "jump"
     ]
     assert cuts == [[4, 3], [4, 3]]
 
@@ -262,13 +265,22 @@ def test_a_pipeline_of_ones_own_keeps_its_order(history):
     ],
 )
 def test_what_is_not_reproduced_is_said(history, pipeline, build, running, said):
-    assert list(history.profile(build).lacking(pipeline, NIRCAM, running)) == said
+    by = dict.fromkeys(running, "ours")
+    assert list(history.profile(build).lacking(pipeline, NIRCAM, by, ["ours"])) == said
 
 
 def test_what_changed_in_a_step_that_came_later_is_no_concern(history, pipeline):
-    running = {"jump", "clean", "fit"}
-    said = history.profile("1.1").lacking(pipeline, {"INSTRUME": "MIRI"}, running)
+    running = dict.fromkeys(("jump", "clean", "fit"), "ours")
+    said = history.profile("1.1").lacking(pipeline, {"INSTRUME": "MIRI"}, running, ["ours"])
     assert said == ("trap, changed in jwst 2.0.0: it ran",)
+
+
+def test_a_strangers_step_is_said_to_be_one(history, pipeline):
+    running = {"jump": "ours", "fit": "stranger", "inserted": "stranger"}
+    assert history.profile("1.1").lacking(pipeline, NIRCAM, running, ["ours"]) == (
+        "trap, changed in jwst 2.0.0: it ran",
+        "fit: stranger does it, whose builds are not on record",
+    )
 
 
 def test_what_no_plan_reproduces_is_said(history):
@@ -283,7 +295,7 @@ def test_parameters_of_a_step_that_the_build_has_not_are_refused(history, pipeli
     profile = history.profile("1.1")
     layers = Layered()
     layers.add_argument("clean.width=9")
-    left = order(profile.applied(pipeline, NIRCAM)).split()
+    left = order(applied(profile, pipeline)).split()
     with pytest.raises(
         UsageError, match=r"clean.width \(command line, -p\): build 1.1.2 has no clean"
     ):
@@ -297,7 +309,7 @@ def test_only_trusted_distributions_change_a_pipeline(offer, pipeline):
         offer("stranger", changes=CHANGES.replace("jump.wrong", "fit.wrong")),
     ]
     history = History(Registry(points))
-    edited = history.profile("3.0", {"heliodor-example"}).applied(pipeline, NIRCAM)
+    edited = applied(history.profile("3.0", {"heliodor-example"}), pipeline)
     assert values(edited, "jump", "wrong")
     assert not values(edited, "fit", "wrong")
     assert len(history.profile("3.0").changes) == 2

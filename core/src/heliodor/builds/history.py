@@ -8,13 +8,12 @@ the latest first: each finds the pipeline as its own release left it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 from heliodor.builds.records import Build, Change, Record, parse
-from heliodor.documents.apply import apply
 from heliodor.documents.conditions import Facts
 from heliodor.documents.nodes import Document, Edit, Set, StepNode, labelled
 from heliodor.documents.yaml import Place
@@ -142,8 +141,8 @@ class Profile:
     changes: tuple[Change, ...]
     unrecorded: tuple[str, ...] = ()
 
-    def applied(self, document: Document, facts: Facts, order: bool = True) -> Document:
-        """Edit a pipeline so that it is that of the build.
+    def edits(self, document: Document, facts: Facts, order: bool = True) -> Document:
+        """Give the edits that make a pipeline that of the build, as a document.
 
         Parameters
         ----------
@@ -155,10 +154,14 @@ class Profile:
         if not order:
             edits = [_everywhere(edit, document) for edit in edits if isinstance(edit, Set)]
         place = Place(f"build {self.build.name}", 1)
-        return apply(document, Document("", place, extends=document.name, edits=tuple(edits)))
+        return Document("", place, extends=document.name, edits=tuple(edits))
 
     def lacking(
-        self, document: Document, facts: Facts, running: Collection[str]
+        self,
+        document: Document,
+        facts: Facts,
+        running: Mapping[str, str],
+        trusted: Collection[str],
     ) -> tuple[str, ...]:
         """Say what of the build is not reproduced for an exposure.
 
@@ -166,19 +169,28 @@ class Profile:
         ----------
         document : the pipeline before the build's edits
         facts : about the exposure
-        running : names of the steps that will run
+        running : distribution that does it, by name of the steps that will run
+        trusted : distributions of which builds are on record
         """
+        strange = {name: by for name, by in running.items() if by not in trusted}
         absent = {
             change.step
             for change in self.changes
             if change.kind == "step" and change.before and change.when.evaluate(facts) is True
         }
-        return tuple(
-            f"{change.step}, changed in jwst {change.jwst}: {change.what}"
-            for change in self._about(document, facts)
-            if change.here == "new"
-            and change.step not in absent
-            and (change.ran or change.step in running)
+        return (
+            *(
+                f"{change.step}, changed in jwst {change.jwst}: {change.what}"
+                for change in self._about(document, facts)
+                if change.here == "new"
+                and change.step not in absent
+                and (change.ran or change.step in running.keys() - strange.keys())
+            ),
+            *(
+                f"{name}: {by} does it, whose builds are not on record"
+                for name, by in strange.items()
+                if name in _steps(document)
+            ),
         )
 
     def refuse_absent(
@@ -240,16 +252,16 @@ def _text(resource: Any) -> str:
 
 
 def _steps(document: Document) -> set[str]:
-    return {node.label for _, node in labelled(document.steps) if isinstance(node, StepNode)}
+    return {node.step for _, node in labelled(document.steps) if isinstance(node, StepNode)}
 
 
 def _everywhere(edit: Set, document: Document) -> Edit:
-    """Give parameters to all steps of a label, wherever they stand; there may be none."""
+    """Give parameters to all steps of a name, wherever they stand; there may be none."""
     settings = tuple(
         ("/".join((document.name, *path)), setting)
-        for label, setting in edit.settings
+        for step, setting in edit.settings
         for path, node in labelled(document.steps)
-        if isinstance(node, StepNode) and node.label == label
+        if isinstance(node, StepNode) and node.step == step
     )
     return Set(settings, edit.place)
 

@@ -53,17 +53,18 @@ def apply(document: Document, *files: Document) -> Document:
     NotYetError
         for ``wrap`` and ``repeat``, which are read and checked but cannot be run
     """
+    ports = filled(document)  # also those that nothing fills any more: their products are not made
     for file in files:
-        document = _apply(document, file)
+        document = _apply(document, file, ports)
+        ports |= filled(document)
     return document
 
 
-def _apply(document: Document, file: Document) -> Document:
+def _apply(document: Document, file: Document, ports: set[str]) -> Document:
     if file.extends is None:
         raise file.place.error("this is a whole pipeline, not an edits file: it lacks 'extends'.")
     if file.extends not in (document.name, document.extends):
         raise file.place.error(f"these are edits of {file.extends}, not of {document.name}.")
-    ports = filled(document)
     edited = dataclasses.replace(document, options=document.options + file.options)
     for edit in file.edits:
         edited = dataclasses.replace(_one(edited, edit), edits=(*edited.edits, edit))

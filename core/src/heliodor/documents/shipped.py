@@ -116,10 +116,10 @@ def for_exposure(
         shipped = _shipped(plugins, name or "", mode, facts)
         texts.insert(0, shipped.text.encode())
         document, distribution = shipped.document, shipped.distribution
-    bare = document
     if profile is not None:
-        document = profile.applied(document, facts, order=bool(distribution))
-        texts.append(repr(document.edits).encode())
+        of_build = profile.edits(document, facts, order=bool(distribution))
+        users.insert(0, of_build)
+        texts.append(repr(of_build.edits).encode())
     edited = apply(document, *users)
     if edited.for_.evaluate(facts) is False:
         raise PipelineError(
@@ -130,7 +130,7 @@ def for_exposure(
         hashlib.sha256(b"\0".join(texts)).hexdigest(),
         tuple(path.name for path in paths),
         distribution,
-        bare,
+        document,
     )
 
 
