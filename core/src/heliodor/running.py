@@ -19,6 +19,7 @@ from heliodor.errors import (
     StepError,
 )
 from heliodor.flags import FlagCounter, named
+from heliodor.hashes import file_sha256
 from heliodor.kernels import Compiled, watched
 from heliodor.observers import Observer
 from heliodor.plans import Plan, PlannedSave, PlannedStep, Request
@@ -396,9 +397,7 @@ def _step_record(step: PlannedStep, outcome: Outcome) -> receipt.StepRecord:
             for name, value in step.params.model_dump().items()
         ),
         references=tuple(
-            receipt.ReferenceRecord(
-                name, answer.path.name, exposures.file_sha256(answer.path), answer.why
-            )
+            receipt.ReferenceRecord(name, answer.path.name, file_sha256(answer.path), answer.why)
             for name, answer in step.references.items()
             if isinstance(answer, Found) and step.runs
         ),
