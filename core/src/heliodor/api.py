@@ -33,6 +33,8 @@ def plan(
     threads: int | None = None,
     max_memory: int | None = None,
     scratch: PathLike | None = None,
+    parameter_files: PathLike | Iterable[PathLike] = (),
+    parameter_references: bool = True,
 ) -> Plan:
     """Decide what will be done to an exposure, from its headers alone.
 
@@ -49,6 +51,8 @@ def plan(
     threads : pieces worked on at once; all cores by default
     max_memory : the process may take [bytes]; what is larger is worked on in files
     scratch : folder for those files; that of the products by default
+    parameter_files : of the `jwst` package (ASDF), of steps or of the pipeline
+    parameter_references : whether those count that operations use (``pars-*``)
 
     Returns
     -------
@@ -70,6 +74,8 @@ def plan(
         layer="Python",
         max_memory=max_memory,
         scratch=None if scratch is None else Path(scratch),
+        parameter_files=_paths(parameter_files),
+        parameter_references=parameter_references,
         **given,
     )
     return planning.plan(path, request)
@@ -118,6 +124,7 @@ def run_step(
     references: Mapping[str, PathLike] | PathLike | None = None,
     threads: int = 1,
     use: str | None = None,
+    parameter_references: bool = True,
     **parameters: Any,
 ) -> JwstDataModel | dict[str, JwstDataModel]:
     """Run one step on a data model.
@@ -129,6 +136,7 @@ def run_step(
     references : file by type, or a folder to search
     threads : pieces worked on at once
     use : distribution whose implementation is wanted
+    parameter_references : whether that of the step counts (``pars-jumpstep``), if it is found
     **parameters : of the step; a step that is asked for by name is run even where its default is
         to be left out
 
@@ -146,7 +154,7 @@ def run_step(
 
     given = references if isinstance(references, Mapping) else {}
     folders = () if references is None or isinstance(references, Mapping) else (Path(references),)
-    return run_single(name, data, given, folders, threads, use, parameters)
+    return run_single(name, data, given, folders, threads, use, parameters, parameter_references)
 
 
 def steps() -> dict[str, tuple[StepSpec, ...]]:

@@ -14,6 +14,7 @@ from heliodor.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from heliodor.documents.nodes import Setting
+    from heliodor.parameterfiles import ParameterFile
     from heliodor.params import Params
 
 P = TypeVar("P", bound="Params")
@@ -99,6 +100,12 @@ class Layered:
         for setting in settings:
             self.add(setting.layer, str(setting.place), step, setting.param, setting.value)
 
+    def add_file(self, file: ParameterFile) -> None:
+        """Take what a parameter file says about steps."""
+        for value in file.values:
+            if value.step:
+                self.add(file.layer, file.path.name, value.step, value.param, value.value)
+
     def check(self, steps: Collection[str]) -> None:
         """Refuse values for steps that are not in the pipeline.
 
@@ -136,7 +143,7 @@ class Layered:
         UsageError
             for names the step does not have and values it does not take, all in one message
         """
-        chosen = self._chosen(label, name or label)
+        chosen = {given.param: given for given in self.said(label, name)}
         _refuse_unknown(label, model, chosen.values())
         params = _validated(label, model, chosen)
         default = Origin(LAYERS[0], f"{model.__module__}.{model.__qualname__}")
@@ -146,11 +153,11 @@ class Layered:
         }
         return params, origins
 
-    def _chosen(self, label: str, name: str) -> dict[str, Given]:
-        """Give the strongest value of each parameter; of equals the last."""
-        mine = [given for given in self.given if given.step in (label, name)]
+    def said(self, label: str, name: str | None = None) -> tuple[Given, ...]:
+        """Give all that was said about a step, the weakest first; of equals the last counts."""
+        mine = [given for given in self.given if given.step in (label, name or label)]
         mine.sort(key=lambda given: (LAYERS.index(given.origin.layer), given.step == label))
-        return {given.param: given for given in mine}
+        return tuple(mine)
 
 
 def _refuse_unknown(label: str, model: type[Params], chosen: Collection[Given]) -> None:

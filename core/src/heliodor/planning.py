@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliodor import exposures
+from heliodor import exposures, parametersources
 from heliodor.declare import ModeSpec, Output, RefNeed
 from heliodor.documents.apply import options
 from heliodor.documents.facts import facts
@@ -18,6 +18,7 @@ from heliodor.engine import load
 from heliodor.errors import HeliodorError, NotYetError, UsageError, did_you_mean
 from heliodor.layers import Layered
 from heliodor.memory import Memory, predict
+from heliodor.parametersources import Wanted
 from heliodor.plans import Plan, PlannedSave, PlannedStep, Request
 from heliodor.plugins import Offer, Registry, registry
 from heliodor.products.names import product_name
@@ -67,7 +68,17 @@ class _Planner:
             exposure.keywords, stage=1, shape=known, mode={"name": mode.name}, option=given
         )
         self.pipeline = for_exposure(plugins, mode, 1, self.facts, request.pipelines)
-        _check_options(given, options(self.pipeline.document))
+        self.sources = Sources(request.references, request.folders, exposure.path)
+        self.files = parametersources.for_pipeline(
+            self.pipeline.document,
+            mode.pipelines.get(1, ""),
+            plugins,
+            exposure.keywords,
+            Wanted(self.sources, request.parameter_files, request.parameter_references),
+        )
+        document = parametersources.with_options(self.pipeline.document, self.files)
+        self.pipeline = replace(self.pipeline, document=document)
+        _check_options(given, options(document))
         owner = plugins.owner(mode).distribution
         self.trusted = {owner, *mode.providers, self.pipeline.distribution}
 
@@ -78,6 +89,8 @@ class _Planner:
         self.layers.check(names)
         for use in steps:
             self.layers.add_settings(use.label, use.settings)
+        for file in self.files:
+            self.layers.add_file(file)
         nodes: list[PlannedStep | PlannedSave] = []
         for node in self._by_port(uses):
             if isinstance(node, tuple):
@@ -100,7 +113,14 @@ class _Planner:
         )
         self._check_limit(memory)
         return Plan(
-            self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request
+            self.exposure,
+            self.mode,
+            self.pipeline,
+            tuple(nodes),
+            self.facts,
+            memory,
+            self.request,
+            self.files,
         )
 
     def _check_limit(self, memory: Memory) -> None:
@@ -171,6 +191,7 @@ class _Planner:
             reason=reason,
             condition=use.condition,
             offered=self._offered(offer),
+            said=self.layers.said(use.label, use.step),
         )
 
     def _offered(self, chosen: Offer) -> tuple[str, ...]:
@@ -198,7 +219,8 @@ class _Planner:
                 for need in node.spec.refs:
                     if need.asked(keywords, node.params):
                         needs.setdefault(need.type, need)
-        sources = Sources(self.request.references, self.request.folders, self.exposure.path)
+        overrides = parametersources.overrides(self.request.references, self.files)
+        sources = replace(self.sources, overrides=overrides)
         answers = select_all(self.plugins.selectors, tuple(needs.values()), keywords, sources)
         return [
             self._given(node, answers) if isinstance(node, PlannedStep) and node.runs else node

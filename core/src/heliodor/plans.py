@@ -13,8 +13,9 @@ from heliodor.documents.conditions import Condition
 from heliodor.documents.nodes import MAIN
 from heliodor.documents.shipped import Chosen
 from heliodor.engine import STRIP
-from heliodor.layers import Origin
+from heliodor.layers import Given, Origin
 from heliodor.memory import RESERVE, ROOM, Memory
+from heliodor.parameterfiles import ParameterFile
 from heliodor.passes import convoys, share
 from heliodor.plugins import Offer
 from heliodor.references.selectors import Answer, Found, Unknown
@@ -43,6 +44,8 @@ class Request:
     strip : rows in a piece; the result depends on neither
     max_memory : the process may hold [bytes]; what is larger is worked on in files; None: no limit
     scratch : folder for those files; the products' one if None
+    parameter_files : of the `jwst` package, in the order in which they count
+    parameter_references : whether those that the archive gives to operations count (``pars-*``)
     layer : who asks, of `heliodor.layers.LAYERS`
     """
 
@@ -56,6 +59,8 @@ class Request:
     strip: int = STRIP
     max_memory: int | None = None
     scratch: Path | None = None
+    parameter_files: tuple[Path, ...] = ()
+    parameter_references: bool = True
     layer: str = "command line"
 
 
@@ -76,6 +81,7 @@ class PlannedStep:
     condition : asked again when its turn comes, with what is known by then
     references : what was found of the types it needs
     offered : more specific implementations of strangers, taken only by ``use:``
+    said : all that any layer said about its parameters, the weakest first
     """
 
     label: str
@@ -89,6 +95,7 @@ class PlannedStep:
     condition: Condition
     references: Mapping[str, Answer] = field(default_factory=dict)
     offered: tuple[str, ...] = ()
+    said: tuple[Given, ...] = ()
 
     @property
     def spec(self) -> StepSpec:
@@ -141,6 +148,7 @@ class Plan:
     facts : what conditions are asked with
     memory : what it will take
     request : what the user asked for
+    parameter_files : that gave parameters, the weakest first
     """
 
     exposure: Exposure
@@ -150,6 +158,7 @@ class Plan:
     facts: Mapping[str, Any]
     memory: Memory
     request: Request
+    parameter_files: tuple[ParameterFile, ...] = ()
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:
@@ -239,6 +248,10 @@ class Plan:
             "mode": self.mode.name,
             "pipeline": self.pipeline.document.name,
             "shape": list(self.exposure.shape),
+            "parameter_files": [
+                {"file": str(file.path), "found": file.why, "left_out": list(file.left_out)}
+                for file in self.parameter_files
+            ],
             "steps": [_step_data(step) for step in self.steps],
             "products": {save.suffix: str(save.path) for save in self.saves},
             "missing": [need.type for _, need, _ in self.missing],

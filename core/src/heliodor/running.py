@@ -367,6 +367,10 @@ class _Run:
                 "mode": plan.mode.name,
                 "pipeline_files": list(plan.pipeline.files),
                 "pipeline_options": _options(plan.request),
+                "parameter_files": {
+                    file.path.name: exposures.file_sha256(file.path)
+                    for file in plan.parameter_files
+                },
             },
         )
 

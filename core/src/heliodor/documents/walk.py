@@ -120,11 +120,17 @@ def walk(document: Document, facts: Facts) -> Iterator[Use]:
     NotYetError
         for ``aside``, ``pipeline`` and loops over a selector, which stages 2 and 3 use
     """
-    chosen = {
+    yield from _Walk({**option_facts(document, facts), **facts}).nodes(
+        document.steps, (), ALWAYS, ()
+    )
+
+
+def option_facts(document: Document, facts: Facts) -> dict[str, Any]:
+    """Give what the documents say about the pipeline's own options, as facts."""
+    return {
         f"{OPTION}.{setting.param}".lower(): setting.value
         for setting in _decided(document.options, facts)
     }
-    yield from _Walk({**chosen, **facts}).nodes(document.steps, (), ALWAYS, ())
 
 
 class _Walk:
