@@ -16,7 +16,8 @@ from astropy.io import fits
 from heliodor import errors
 
 COMMANDS = (
-    "run", "plan", "picture", "steps", "step", "modes", "pipelines", "plugins", "simulate",
+    "run", "plan", "picture", "steps", "step", "explain", "schema", "modes", "pipelines", "plugins",
+    "simulate",
 )  # fmt: skip
 
 SHARED = ("pipelines", "calwebb_detector1", "--from", "heliodor-detector")

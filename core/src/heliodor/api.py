@@ -1,4 +1,4 @@
-"""What a notebook uses: `plan`, `run`, `run_step`, `steps`, `modes`."""
+"""What a notebook uses: `plan`, `run`, `run_step`, `explain`, `steps`, `modes`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from heliodor.plugins import registry
 if TYPE_CHECKING:
     from stdatamodels.jwst.datamodels import JwstDataModel
 
+    from heliodor.explaining import Explanation
     from heliodor.running import Result
 
 PathLike = str | Path
@@ -155,6 +156,31 @@ def run_step(
     given = references if isinstance(references, Mapping) else {}
     folders = () if references is None or isinstance(references, Mapping) else (Path(references),)
     return run_single(name, data, given, folders, threads, use, parameters, parameter_references)
+
+
+def explain(name: str, path: PathLike | None = None, **options: Any) -> list[Explanation]:
+    """Say what a parameter is, and who has said what about it.
+
+    Parameters
+    ----------
+    name : ``STEP.PARAMETER``; ``STEP`` for all of a step; ``option.NAME`` for the pipeline's own
+    path : raw exposure; without one, all implementations of the step are explained
+    **options : as of `plan`
+
+    Returns
+    -------
+    one for each parameter, and without an exposure for each implementation
+
+    Raises
+    ------
+    heliodor.errors.HeliodorError
+        The exposure cannot be used; there is no such step or parameter, then the nearest is named.
+    """
+    from heliodor import explaining
+
+    if path is None and options:
+        raise UsageError("what counts depends on the exposure: give its file")
+    return explaining.explain(name, None if path is None else plan(path, **options))
 
 
 def steps() -> dict[str, tuple[StepSpec, ...]]:
