@@ -357,6 +357,23 @@ def _pipelines():
     return {Path(resource.path).stem for resource, _ in registry().pipelines}
 
 
+@pytest.mark.parametrize("name", sorted(registry().steps))
+def test_every_parameter_is_understood_as_text(name, pars):
+    """Older files write numbers, lists and None as text."""
+    for offer in registry().steps[name]:
+        model = load(offer.spec.params)
+        defaults = model().model_dump()
+        text = {key: str(value) for key, value in defaults.items()}
+        class_name = f"jwst.{name.title().replace('_', '')}Step"
+        path = pars("all.asdf", class_name, **text)
+        file = read(path, "user file", (), {name}, {name})
+        layers = Layered()
+        layers.add_file(file)
+        params, origins = layers.resolve(name, model)
+        assert params.model_dump() == defaults
+        assert {origin.layer for origin in origins.values()} == {"user file"}
+
+
 # ------------------------------------------------------------------ nothing leaks
 
 

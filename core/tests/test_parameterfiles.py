@@ -180,7 +180,6 @@ def test_an_unreadable_file(tmp_path):
 
 
 def test_values_are_read_as_older_files_write_them(take):
-    """R-00c: switched on by the archive, in whatever form it writes true and numbers."""
     layers = Layered()
     layers.add_file(
         take(

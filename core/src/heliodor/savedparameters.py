@@ -85,8 +85,8 @@ def as_asdf(plan: Plan) -> str:
         "name": f"{name}Pipeline",
         "parameters": _options(plan),
         "steps": [
-            {"class": "", "name": address, "parameters": _given(step)}
-            for address, step in _addresses(plan).items()
+            {"class": "", "name": label, "parameters": _given(step)}
+            for label, step in {step.label: step for step in plan.steps}.items()
         ],
     }
     return f"{_ASDF_HEAD}{yaml.safe_dump(tree, sort_keys=False)}...\n"
@@ -111,7 +111,7 @@ def _addresses(plan: Plan) -> dict[str, PlannedStep]:
     nodes = [
         (path, node)
         for path, node in labelled(plan.pipeline.document.steps)
-        if isinstance(node, StepNode)
+        if isinstance(node, StepNode) and node.label in steps
     ]
     often = Counter(node.label for _, node in nodes)
     return {
