@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from heliodor import exposures
+from heliodor import exposures, parametersources
 from heliodor.declare import ModeSpec, Output, RefNeed, StepSpec
 from heliodor.documents.apply import options
 from heliodor.documents.facts import facts
@@ -18,6 +18,7 @@ from heliodor.engine import load
 from heliodor.errors import HeliodorError, NotYetError, PluginError, UsageError, did_you_mean
 from heliodor.layers import Layered
 from heliodor.memory import Load, Memory, predict
+from heliodor.parametersources import Wanted
 from heliodor.plans import Plan, PlannedCopy, PlannedNode, PlannedSave, PlannedStep, Request
 from heliodor.plugins import Offer, Registry, registry
 from heliodor.products.names import product_name
@@ -74,8 +75,18 @@ class _Planner:
         owner = plugins.owner(mode).distribution
         self.profile = _profile(plugins, request.build, {owner, *mode.providers})
         self.pipeline = for_exposure(plugins, mode, 1, about, request.pipelines, self.profile)
-        self.facts = with_options(self.pipeline.document, about)
-        _check_options(given, options(self.pipeline.document))
+        self.sources = Sources(request.references, request.folders, exposure.path)
+        self.files = parametersources.for_pipeline(
+            self.pipeline.document,
+            mode.pipelines.get(1, ""),
+            plugins,
+            exposure.keywords,
+            Wanted(self.sources, request.parameter_files, request.parameter_references),
+        )
+        document = parametersources.with_options(self.pipeline.document, self.files)
+        self.pipeline = replace(self.pipeline, document=document)
+        self.facts = with_options(document, about)
+        _check_options(given, options(document))
         self.trusted = {owner, *mode.providers, self.pipeline.distribution}
 
     def plan(self) -> Plan:
@@ -90,6 +101,9 @@ class _Planner:
                 [each for each in use.settings if not (strange and each.layer == "build profile")],
             )
             self.names |= {use.label, use.step, use.path, f"/{use.path}"}
+        for use in steps:
+            for file in self.files:
+                self.layers.add_file(file.about((use.label, use.step), f"/{use.path}"))
         nodes = [node for use in self._by_port(uses) for node in self._nodes(use)]
         if self.profile is not None:
             self.profile.refuse_absent(self.layers.given, self.names, self.pipeline.bare)
@@ -105,7 +119,7 @@ class _Planner:
         self._check_limit(memory)
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
-            self._reproduction(nodes),
+            self.files, self._reproduction(nodes),
         )  # fmt: skip
 
     def _reproduction(self, nodes: list[PlannedNode]) -> Reproduction | None:
@@ -237,6 +251,7 @@ class _Planner:
             round=use.round,
             wrappers=tuple(self._wrapper(wrapper, port) for wrapper in use.wrappers),
             calls=self._calls(use, offer, ()) if runs else (),
+            said=self.layers.said(use.label, use.step, use.path),
         )
         return step if runs else left_out(step, reason)
 
@@ -306,7 +321,8 @@ class _Planner:
                         for need in each.spec.refs:
                             if need.asked(keywords, each.params):
                                 needs.setdefault(need.type, need)
-        sources = Sources(self.request.references, self.request.folders, self.exposure.path)
+        overrides = parametersources.overrides(self.request.references, self.files)
+        sources = replace(self.sources, overrides=overrides)
         answers = select_all(self.plugins.selectors, tuple(needs.values()), keywords, sources)
         return [
             self._given(node, answers) if isinstance(node, PlannedStep) and node.runs else node
