@@ -15,7 +15,15 @@ from heliodor.documents.nodes import MAIN
 from heliodor.documents.shipped import for_exposure
 from heliodor.documents.walk import CopyUse, SaveUse, StepUse, Use, walk, with_options
 from heliodor.engine import load
-from heliodor.errors import HeliodorError, NotYetError, PluginError, UsageError, did_you_mean
+from heliodor.errors import (
+    ExposureError,
+    HeliodorError,
+    NotYetError,
+    PluginError,
+    UsageError,
+    did_you_mean,
+)
+from heliodor.exposures import SIZES
 from heliodor.layers import Layered
 from heliodor.memory import Load, Memory, predict
 from heliodor.plans import Plan, PlannedCopy, PlannedNode, PlannedSave, PlannedStep, Request
@@ -53,7 +61,8 @@ def plan(path: str | Path, request: Request | None = None) -> Plan:
         mode = plugins.recognise(exposure.keywords)
     except HeliodorError as error:
         raise type(error)(f"{path}: {error}") from error
-    exposures.check_ramp(exposure, mode.layout.ramp)
+    if request is None or not request.pipelines:
+        exposures.check_ramp(exposure, mode.layout.ramp)
     return _Planner(plugins, exposure, mode, request or Request()).plan()
 
 
@@ -65,12 +74,24 @@ class _Planner:
         self.exposure = exposure
         self.mode = mode
         self.request = request
-        known = dict(zip(("nints", "ngroups", "ny", "nx"), exposure.shape, strict=True))
         self.layers, given = _asked(request)
+        stage = exposures.STAGES.get(exposure.level, 1)
         about = facts(
-            exposure.keywords, stage=1, shape=known, mode={"name": mode.name}, option=given
+            exposure.keywords,
+            stage=stage,
+            shape=exposure.sizes,
+            mode={"name": mode.name},
+            option=given,
         )
-        self.pipeline = for_exposure(plugins, mode, 1, about, request.pipelines)
+        self.pipeline = for_exposure(plugins, mode, stage, about, request.pipelines)
+        self.takes = self.pipeline.document.in_.get(MAIN, MAIN)
+        if self.takes in (MAIN, *exposures.RAMP_LEVELS):
+            exposures.check_ramp(exposure, mode.layout.ramp)
+        elif exposure.level != self.takes:
+            raise ExposureError(
+                f"{exposure.path}: is of level {exposure.level}; "
+                f"{self.pipeline.document.name} takes {self.takes}."
+            )
         self.facts = with_options(self.pipeline.document, about)
         _check_options(given, options(self.pipeline.document))
         owner = plugins.owner(mode).distribution
@@ -86,12 +107,15 @@ class _Planner:
         nodes = [node for use in self._by_port(uses) for node in self._nodes(use)]
         self.layers.check(self.names)
         nodes = _reachable(self._with_references(nodes))
+        nints, ngroups, ny, nx = (self.exposure.sizes.get(name, 1) for name in SIZES)
         memory = predict(
-            self.exposure.shape,
+            (nints, ngroups, ny, nx),
             _loads(nodes),
             zeroframe=bool(self.exposure.keywords.get("ZEROFRAM")),
             options=_switches(nodes),
             joined=bool(self.exposure.keywords.get("SSTR_NST")),
+            exposures=self.request.together,
+            images=0 if self.exposure.level in exposures.RAMP_LEVELS else len(self.exposure.planes),
         )
         self._check_limit(memory)
         return Plan(
@@ -174,6 +198,17 @@ class _Planner:
         keywords = self.exposure.keywords
         _refuse_unwritten(use)
         offer = self.plugins.choose(use.step, keywords, self.trusted, use.use)
+        if (
+            self.exposure.level not in exposures.RAMP_LEVELS
+            and port == MAIN
+            and offer.spec.takes == "ramp"
+        ):
+            raise use.place.error(f"{use.label} works on ramps, and not on {self.takes}.")
+        if offer.spec.scope != "exposure" and (use.on_error != "fail" or use.wrappers):
+            raise NotYetError(
+                f"{use.place}: {use.label} looks at several exposures; it cannot be wrapped, or "
+                "have 'on_error', yet."
+            )
         params, origins = self.layers.resolve(
             use.label, load(offer.spec.params), use.step, use.path
         )

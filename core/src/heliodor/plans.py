@@ -44,6 +44,7 @@ class Request:
     max_memory : the process may hold [bytes]; what is larger is worked on in files; None: no limit
     scratch : folder for those files; the products' one if None
     layer : who asks, of `heliodor.layers.LAYERS`
+    together : exposures that are in memory at a time, because steps look at all of them
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Request:
     max_memory: int | None = None
     scratch: Path | None = None
     layer: str = "command line"
+    together: int = 1
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,12 @@ class PlannedStep:
     @property
     def alone(self) -> bool:
         """Whether it must not go through the ramp together with others."""
-        return bool(self.wrappers) or bool(self.inputs) or self.on_error != "fail"
+        return bool(self.wrappers or self.inputs) or self.on_error != "fail" or self.joint
+
+    @property
+    def joint(self) -> bool:
+        """Whether it looks at several exposures."""
+        return self.spec.scope != "exposure"
 
     @property
     def spec(self) -> StepSpec:
@@ -239,6 +246,11 @@ class Plan:
         )
 
     @property
+    def scopes(self) -> frozenset[str]:
+        """How far its steps look: ``exposure``, ``segments``, ``association``."""
+        return frozenset(step.spec.scope for step in self.steps if step.runs)
+
+    @property
     def on_scratch(self) -> bool:
         """Whether the ramp is worked on in a file, because memory is limited."""
         limit = self.request.max_memory
@@ -343,6 +355,7 @@ def _step_data(step: PlannedStep) -> dict[str, Any]:
             for name, answer in step.references.items()
         },
         "inputs": dict(step.inputs),
+        "scope": step.spec.scope,
         "wraps": step.spec.wraps,
         "on_error": step.on_error,
         "round": step.round,

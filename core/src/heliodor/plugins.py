@@ -361,6 +361,12 @@ def _check_step(spec: StepSpec) -> None:
             f"step {spec.name}: status keyword {spec.status!r} must be 1 to 8 capital letters, "
             "digits, _ or -"
         )
+    looks = {phase.looks == "association" for phase in spec.phases}
+    if looks and looks != {spec.scope != "exposure"}:
+        raise PluginError(
+            f"step {spec.name}: all phases look at association if the scope is more than one "
+            f"exposure, and none otherwise; the scope is {spec.scope}"
+        )
 
 
 @functools.cache
