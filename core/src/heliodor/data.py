@@ -86,6 +86,7 @@ class Ramp:
         group, or None if groups follow each other evenly
     model : the `stdatamodels.jwst.datamodels` class that it is written as; one without flags of
         groups has PIXELDQ as its DQ
+    spent : nothing needs it after the step at work, which may put its results into `data`
     """
 
     data: np.ndarray
@@ -98,6 +99,7 @@ class Ramp:
     stripes: Stripes | None = None
     read_times: np.ndarray | None = None
     model: str = RAMP_MODEL
+    spent: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -194,7 +196,8 @@ class Product:
     model : the `stdatamodels.jwst.datamodels` class that it is written as (``ImageModel``);
         `PLAIN` for what has no class of its own
     planes : arrays by the model's own names (``data``, ``err``, ``dq``, ``var_poisson``, ...); of a
-        plain product, by any name, which in capitals is that of its extension
+        plain product, by any name, which in capitals is that of its extension.  Those of several
+        integrations may lie between each other until `make_contiguous`
     keywords : header keywords
     unit : of ``data`` and ``err``
     source : the input whose other extensions are kept, or None
@@ -215,6 +218,10 @@ class Product:
     def shape(self) -> tuple[int, ...]:
         """Shape of its ``data``: (ny, nx) or (nints, ny, nx)."""
         return self.planes["data"].shape
+
+    def make_contiguous(self) -> None:
+        """Give every plane memory of its own if it lies among others: kernels want it so."""
+        self.planes = {name: np.ascontiguousarray(plane) for name, plane in self.planes.items()}
 
     def copy(self) -> Product:
         """Give a product that can be changed apart from this one."""

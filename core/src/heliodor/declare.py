@@ -161,12 +161,15 @@ class Output:
     axes : of its planes, of ``i`` (integrations), ``y``, ``x``
     planes : how many, four bytes a pixel each (for the plan)
     option : parameter of the step that asks for it; empty: always made
+    in_place : the step can put it into the memory of the ramp, if that has as many groups as this
+        has planes, and if the step makes nothing optional
     """
 
     name: str
     axes: str = "yx"
     planes: int = 5
     option: str = ""
+    in_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)

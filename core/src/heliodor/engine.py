@@ -168,6 +168,8 @@ class Task:
         progress : called with the finished fraction, 0 to 1
         """
         start = time.perf_counter()
+        if isinstance(self.data, Product):
+            self.data.make_contiguous()
         phases = self.phases
         for number, phase in enumerate(phases):
             self.start(phase)

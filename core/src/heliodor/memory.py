@@ -80,11 +80,13 @@ class Load:
     spec : the step
     others : those that wrap it or that it calls
     copies : planes of the ramp that are held a second time
+    in_place : the step puts what it can into the ramp's memory
     """
 
     spec: StepSpec
     others: tuple[StepSpec, ...] = ()
     copies: tuple[str, ...] = ()
+    in_place: bool = False
 
 
 def predict(
@@ -122,11 +124,12 @@ def predict(
         "zeroframe": plane * (nints if zeroframe else 0),
     }
 
-    def made(spec: StepSpec) -> int:
+    def made(spec: StepSpec, in_place: bool = False) -> int:
         return sum(
             output.planes * FOUR * _size(output.axes, sizes)
             for output in spec.makes
-            if not output.option or (options or {}).get(f"{spec.name}.{output.option}")
+            if not (in_place and output.in_place)
+            and (not output.option or (options or {}).get(f"{spec.name}.{output.option}"))
         )
 
     for load in loads:
@@ -140,7 +143,7 @@ def predict(
             for note in phase.notes
         )
         notes += sum(copied[name] for name in load.copies)
-        products += made(load.spec)
+        products += made(load.spec, load.in_place)
         passing = products + sum(made(spec) for spec in load.others)
         most = max(most, (references + notes + passing, references, notes, passing))
     if images:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from heliodor import exposures
-from heliodor.declare import ModeSpec, Output, RefNeed, StepSpec
+from heliodor.declare import ModeSpec, RefNeed, StepSpec
 from heliodor.documents.apply import options
 from heliodor.documents.facts import facts
 from heliodor.documents.nodes import MAIN
@@ -25,15 +25,16 @@ from heliodor.errors import (
 )
 from heliodor.exposures import SIZES
 from heliodor.layers import Layered
-from heliodor.memory import Load, Memory, predict
+from heliodor.memory import Memory, predict
 from heliodor.plans import Plan, PlannedCopy, PlannedNode, PlannedSave, PlannedStep, Request
 from heliodor.plugins import Offer, Registry, registry
 from heliodor.products.names import product_name
+from heliodor.reachable import left_out, loads, reachable, switches, wanted
 from heliodor.references.selectors import Answer, NotApplicable, Sources, select_all
 
 if TYPE_CHECKING:
+    from heliodor.builds.history import Profile, Reproduction
     from heliodor.exposures import Exposure
-    from heliodor.params import Params
 
 
 _Placed: TypeAlias = tuple[StepUse, str] | SaveUse | CopyUse
@@ -83,7 +84,9 @@ class _Planner:
             mode={"name": mode.name},
             option=given,
         )
-        self.pipeline = for_exposure(plugins, mode, stage, about, request.pipelines)
+        owner = plugins.owner(mode).distribution
+        self.profile = _profile(plugins, request.build, {owner, *mode.providers})
+        self.pipeline = for_exposure(plugins, mode, stage, about, request.pipelines, self.profile)
         self.takes = self.pipeline.document.in_.get(MAIN, MAIN)
         if self.takes in (MAIN, *exposures.RAMP_LEVELS):
             exposures.check_ramp(exposure, mode.layout.ramp)
@@ -94,7 +97,6 @@ class _Planner:
             )
         self.facts = with_options(self.pipeline.document, about)
         _check_options(given, options(self.pipeline.document))
-        owner = plugins.owner(mode).distribution
         self.trusted = {owner, *mode.providers, self.pipeline.distribution}
 
     def plan(self) -> Plan:
@@ -102,25 +104,59 @@ class _Planner:
         self.names: set[str] = set()
         steps = [each for use in uses if isinstance(use, StepUse) for each in (*use.wrappers, use)]
         for use in steps:
-            self.layers.add_settings(f"/{use.path}", use.settings)
+            # what a build did with a step says nothing about a stranger's
+            strange = use.use is not None and use.use not in self.trusted
+            self.layers.add_settings(
+                f"/{use.path}",
+                [each for each in use.settings if not (strange and each.layer == "build profile")],
+            )
             self.names |= {use.label, use.step, use.path, f"/{use.path}"}
         nodes = [node for use in self._by_port(uses) for node in self._nodes(use)]
+        if self.profile is not None:
+            self.profile.refuse_absent(self.layers.given, self.names, self.pipeline.bare)
         self.layers.check(self.names)
-        nodes = _reachable(self._with_references(nodes))
+        nodes = self._spending(reachable(self._with_references(nodes)))
         nints, ngroups, ny, nx = (self.exposure.sizes.get(name, 1) for name in SIZES)
         memory = predict(
             (nints, ngroups, ny, nx),
-            _loads(nodes),
+            loads(nodes),
             zeroframe=bool(self.exposure.keywords.get("ZEROFRAM")),
-            options=_switches(nodes),
+            options=switches(nodes),
             joined=bool(self.exposure.keywords.get("SSTR_NST")),
             exposures=self.request.together,
             images=0 if self.exposure.level in exposures.RAMP_LEVELS else len(self.exposure.planes),
         )
         self._check_limit(memory)
         return Plan(
-            self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request
+            self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
+            self._reproduction(nodes),
+        )  # fmt: skip
+
+    def _reproduction(self, nodes: list[PlannedNode]) -> Reproduction | None:
+        if self.profile is None:
+            return None
+        from heliodor.builds.history import Reproduction, sentences
+
+        running = [node for node in nodes if isinstance(node, PlannedStep) and node.runs]
+        by = {step.spec.name: step.offer.plugin.distribution for step in running}
+        lacking = (
+            *sentences(self.profile, own=not self.pipeline.distribution),
+            *self.profile.lacking(self.pipeline.bare, self.facts, by, self.trusted),
         )
+        return Reproduction(self.profile.build, lacking)
+
+    def _spending(self, nodes: list[PlannedNode]) -> list[PlannedNode]:
+        """Mark the step that may put its results into the ramp's memory, if there is one."""
+        users = [node for node in nodes if MAIN in node.uses and getattr(node, "runs", True)]
+        last = users[-1] if users else None
+        if not isinstance(last, PlannedStep) or last.alone or last.calls:
+            return nodes
+        made = [output for output in last.spec.makes if wanted(output, last.params)]
+        ngroups = self.exposure.shape[1]
+        fits = any(output.in_place and output.planes <= ngroups for output in made)
+        if not fits or any(output.option for output in made):
+            return nodes
+        return [replace(node, in_place=True) if node is last else node for node in nodes]
 
     def _check_limit(self, memory: Memory) -> None:
         limit = self.request.max_memory
@@ -333,11 +369,12 @@ class _Planner:
         return step
 
 
-def left_out(step: PlannedStep, reason: str) -> PlannedStep:
-    """Leave a step out, and with it those that wrap it."""
-    because = f"{step.label} is left out"
-    wrappers = tuple(replace(each, runs=False, reason=because) for each in step.wrappers)
-    return replace(step, runs=False, reason=reason, wrappers=wrappers)
+def _profile(plugins: Registry, build: str | None, trusted: set[str]) -> Profile | None:
+    if build is None:
+        return None
+    from heliodor.builds.history import history
+
+    return history(plugins).profile(build, trusted)
 
 
 def _port(node: tuple[StepUse, str] | SaveUse) -> str:
@@ -368,71 +405,6 @@ def _inputs(use: StepUse, spec: StepSpec) -> Mapping[str, str]:
         if name not in spec.reads:
             raise use.place.error(did_you_mean(name, spec.reads, f"input of {use.label}"))
     return {name: use.inputs.get(name, name) for name in spec.reads}
-
-
-def _reachable(nodes: list[PlannedNode]) -> list[PlannedNode]:
-    """Leave out what works on a product that no running step makes."""
-    made = {MAIN}
-    kept: list[PlannedNode] = []
-    for node in nodes:
-        if not isinstance(node, PlannedStep):
-            if node.port in made:
-                kept.append(node)
-            if isinstance(node, PlannedCopy):
-                made |= {node.to} if node.port in made else set()
-            continue
-        missing = sorted(node.uses - made)
-        if missing:
-            reason = node.reason or f"there will be no {', no '.join(missing)}"
-            kept.append(left_out(node, reason))
-            continue
-        kept.append(node)
-        for step in (*node.wrappers, node):
-            if step.runs:
-                asked = (out for out in step.spec.makes if _wanted(out, step.params))
-                made.update(step.to.get(out.name, out.name) for out in asked)
-    return [_with_planes(node, kept) if isinstance(node, PlannedCopy) else node for node in kept]
-
-
-def _with_planes(copy: PlannedCopy, nodes: list[PlannedNode]) -> PlannedCopy:
-    """Name the planes that steps on a copy change."""
-    written: set[str] = set()
-    for node in nodes:
-        if isinstance(node, PlannedStep) and node.runs and node.port == copy.to:
-            written.update(*(step.spec.writes for step in (node, *node.wrappers)))
-    return replace(copy, planes=tuple(sorted(written)))
-
-
-def _loads(nodes: list[PlannedNode]) -> Iterator[Load]:
-    """Say what is at work at one time; rounds after the second are like that one."""
-    copies: dict[str, tuple[str, ...]] = {}
-    for node in nodes:
-        if isinstance(node, PlannedCopy):
-            copies[node.to] = node.planes
-        if not isinstance(node, PlannedStep) or not node.runs or node.round > 2:
-            continue
-        steps = (node, *node.wrappers)
-        called = [each for step in steps for each in step.all_calls]
-        held = [*copies.get(node.port, ()), *(plane for c in called for plane in c.spec.writes)]
-        if node.on_error == "skip":
-            held += node.spec.writes
-        others = [*node.wrappers, *called]
-        yield Load(node.spec, tuple(each.spec for each in others), tuple(held))
-
-
-def _switches(nodes: list[PlannedNode]) -> dict[str, bool]:
-    """Say which optional products are asked for."""
-    return {
-        f"{step.spec.name}.{output.option}": _wanted(output, step.params)
-        for node in nodes
-        if isinstance(node, PlannedStep) and node.runs
-        for step in (node, *node.wrappers, *node.all_calls)
-        for output in step.spec.makes
-    }
-
-
-def _wanted(output: Output, params: Params) -> bool:
-    return not output.option or bool(getattr(params, output.option))
 
 
 def _asked(request: Request) -> tuple[Layered, dict[str, Any]]:

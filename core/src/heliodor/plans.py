@@ -22,6 +22,7 @@ from heliodor.scratch import Scratch
 from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
+    from heliodor.builds.history import Reproduction
     from heliodor.exposures import Exposure
     from heliodor.params import Params
 
@@ -45,6 +46,7 @@ class Request:
     scratch : folder for those files; the products' one if None
     layer : who asks, of `heliodor.layers.LAYERS`
     together : exposures that are in memory at a time, because steps look at all of them
+    build : name of the operational build to follow; None: none
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -59,6 +61,7 @@ class Request:
     scratch: Path | None = None
     layer: str = "command line"
     together: int = 1
+    build: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class PlannedStep:
     round : of the repetition it is in, from 1; 0: of none
     wrappers : steps with something to do before and after it, the outermost first
     calls : steps that it may call
+    in_place : it may put results into the ramp's memory: nothing needs the ramp after it
     """
 
     label: str
@@ -101,6 +105,7 @@ class PlannedStep:
     round: int = 0
     wrappers: tuple[PlannedStep, ...] = ()
     calls: tuple[PlannedStep, ...] = ()
+    in_place: bool = False
 
     @property
     def title(self) -> str:
@@ -212,6 +217,7 @@ class Plan:
     facts : what conditions are asked with
     memory : what it will take
     request : what the user asked for
+    build : the build that is followed, and what of it is not reproduced
     """
 
     exposure: Exposure
@@ -221,6 +227,7 @@ class Plan:
     facts: Mapping[str, Any]
     memory: Memory
     request: Request
+    build: Reproduction | None = None
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:
@@ -318,6 +325,7 @@ class Plan:
             "input": str(self.exposure.path),
             "mode": self.mode.name,
             "pipeline": self.pipeline.document.name,
+            "build": self.build.as_data() if self.build else None,
             "shape": list(self.exposure.shape),
             "steps": [_step_data(step) for step in self.steps],
             "products": {save.suffix: str(save.path) for save in self.saves},

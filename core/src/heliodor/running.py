@@ -335,6 +335,9 @@ class Run:
     def _task(self, step: PlannedStep, stack: ExitStack) -> Task:
         """Make a step ready; its references are closed with the stack."""
         request, data = self.plan.request, self.ports[step.port]
+        if isinstance(data, Ramp):
+            # products that stay in memory are not to hold a whole ramp
+            data.spent = step.in_place and self.save and self.workspace is MEMORY
         return Task(
             step.spec,
             data,
