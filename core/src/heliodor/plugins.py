@@ -77,7 +77,7 @@ class Plugin:
     error: str = ""
     records: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
-    @property
+    @functools.cached_property
     def version(self) -> str:
         """Version of the distribution; its metadata are read only when asked for."""
         try:
