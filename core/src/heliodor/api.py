@@ -1,4 +1,4 @@
-"""What a notebook uses: `plan`, `run`, `run_step`, `explain`, `steps`, `modes`."""
+"""What a notebook uses: `plan`, `run`, `run_all`, `run_step`, `explain`, `steps`, `modes`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliodor import planning
 from heliodor.declare import ModeSpec, StepSpec
-from heliodor.errors import UsageError
+from heliodor.errors import HeliodorError, UsageError
 from heliodor.observers import Observer
 from heliodor.plans import Plan, Request
 from heliodor.plugins import registry
@@ -119,6 +119,44 @@ def run(
             raise UsageError("a plan has been made already: options belong to `plan`")
         return running.run(path, save=save, observer=observer)
     return running.run(plan(path, **options), save=save, observer=observer)
+
+
+def run_all(
+    paths: Iterable[PathLike | Plan],
+    *,
+    save: bool = False,
+    observer: Observer | None = None,
+    **options: Any,
+) -> list[Result]:
+    """Calibrate several exposures, together where a step looks at several.
+
+    Parameters
+    ----------
+    paths : raw exposures, or their plans
+    save, observer : as of `run`
+    **options : as of `plan`
+
+    Returns
+    -------
+    their results, in order
+
+    Raises
+    ------
+    heliodor.errors.HeliodorError
+        An exposure cannot be calibrated; the others are first.
+    """
+    from heliodor import joint
+    from heliodor.running import Result
+
+    plans = [path if isinstance(path, Plan) else plan(path, **options) for path in paths]
+    done: dict[int, Result | HeliodorError] = {}
+    for batch in joint.batches(plans):
+        results = joint.run_all(joint.counted(batch), save=save, observer=observer)
+        done.update(zip(map(id, batch), results, strict=True))
+    for result in done.values():
+        if isinstance(result, HeliodorError):
+            raise result
+    return [result for each in plans if isinstance(result := done[id(each)], Result)]
 
 
 def run_step(

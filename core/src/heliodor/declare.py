@@ -189,6 +189,8 @@ class StepSpec:
     status : keyword that records the outcome (``S_REFPIX``); at most 8 letters
     sets_bits : data quality bits it may set
     takes : what it works on, ``ramp`` or ``image`` (any product of slopes)
+    scope : how many exposures it looks at: one, all segments of one, or all that are run together;
+        beyond one, its phases look at ``association``
     reads : earlier products it needs beside what it works on (``rate``); it finds them in
         `heliodor.step.Step.inputs`, and is left out where there are none
     calls : steps that it asks for by `heliodor.step.Step.call`
@@ -211,6 +213,7 @@ class StepSpec:
     refs: tuple[RefNeed, ...] = ()
     sets_bits: tuple[str, ...] = ()
     takes: Literal["ramp", "image"] = "ramp"
+    scope: Literal["exposure", "segments", "association"] = "exposure"
     reads: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
     makes: tuple[Output, ...] = ()

@@ -77,7 +77,7 @@ class Plugin:
     error: str = ""
     records: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
-    @property
+    @functools.cached_property
     def version(self) -> str:
         """Version of the distribution; its metadata are read only when asked for."""
         try:
@@ -366,6 +366,12 @@ def _check_step(spec: StepSpec) -> None:
         raise PluginError(
             f"step {spec.name}: status keyword {spec.status!r} must be 1 to 8 capital letters, "
             "digits, _ or -"
+        )
+    looks = {phase.looks == "association" for phase in spec.phases}
+    if looks and looks != {spec.scope != "exposure"}:
+        raise PluginError(
+            f"step {spec.name}: all phases look at association if the scope is more than one "
+            f"exposure, and none otherwise; the scope is {spec.scope}"
         )
 
 
