@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -66,6 +67,7 @@ def test_defaults_have_the_type_of_their_check(params):
         ("float_list(default=list())", list[float], []),
         ("force_list(default=list('a', 1))", list[int | float | str], ["a", 1]),
         ("is_datamodel(default=None)", str | None, None),
+        ("input_file(default=None)", Path | None, None),
     ],
 )
 def test_a_check_becomes_a_type_and_a_default(check, type_, default):
@@ -104,6 +106,7 @@ def test_limits_are_those_of_the_check(params):
         ("box", [1]),
         ("box", "1,2,3"),
         ("rejection_treshold", 5),
+        ("file", "nowhere.fits"),
     ],
 )
 def test_what_the_check_forbids_is_refused_with_its_origin(params, name, value):

@@ -45,9 +45,9 @@ def plan(planned: Plan) -> None:
         details = [f"[dim]{verbatim(step.reason)}[/]"] if step.reason else []
         rows.append(
             (
-                f"[bold]{step.label}[/]" + ("" if step.port == "main" else f" of {step.port}"),
+                f"[bold]{step.label}[/]{verbatim(step.title.removeprefix(step.label))}",
                 _passes(step) if step.runs else "[yellow]left out[/]",
-                "\n".join(details + parameters + references + offered),
+                "\n".join(details + _relations(step) + parameters + references + offered),
             )
         )
     print_table(("step", "passes", "parameters that are not defaults, references"), rows)
@@ -75,7 +75,7 @@ def result(done: Result) -> None:
     """Print how a run went: a row a step, then the products."""
     rows = [
         (
-            f"[bold]{step.label}[/]" + ("" if step.port == "main" else f" of {step.port}"),
+            f"[bold]{step.label}[/]{verbatim(step.title.removeprefix(step.label))}",
             coloured_status(outcome.status),
             f"{outcome.seconds:.2f}",
             ", ".join(f"{count:,} {name}" for name, count in outcome.flagged.items())
@@ -162,6 +162,19 @@ def _passes(step: PlannedStep) -> str:
     """Say how often the step goes through the data, by what it looks at."""
     looks = Counter(phase.looks for phase in step.spec.phases)
     return ", ".join(look if n == 1 else f"{n} {look}" for look, n in looks.items()) or "none"
+
+
+def _relations(step: PlannedStep) -> list[str]:
+    """Say what a step has to do with others."""
+    said = [f"wrapped by {wrapper.label}" for wrapper in step.wrappers]
+    said += [f"reads {port}" for port in step.inputs.values()]
+    said += [f"calls {called.spec.name}" for called in step.calls]
+    if step.on_error != "fail":
+        said.append(f"if it fails: {step.on_error} {_WHAT[step.on_error]}")
+    return [f"[dim]{verbatim(text)}[/]" for text in said]
+
+
+_WHAT = {"skip": "the step", "abandon": "the exposure"}
 
 
 def _mib(size: int) -> str:

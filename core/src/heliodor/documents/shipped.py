@@ -12,7 +12,8 @@ from pathlib import Path
 from heliodor.declare import ModeSpec, Resource
 from heliodor.documents.apply import apply
 from heliodor.documents.conditions import Facts
-from heliodor.documents.nodes import Document
+from heliodor.documents.expand import expand
+from heliodor.documents.nodes import Document, PipelineNode
 from heliodor.documents.parse import parse, read
 from heliodor.errors import NotYetError, PipelineError, PluginError, UsageError, did_you_mean
 from heliodor.plugins import Registry
@@ -36,6 +37,11 @@ class Shipped:
         """Name of the pipeline, which is also its file's."""
         return Path(self.resource.path).stem
 
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return Path(str(files(self.resource.package))) / self.resource.path
+
     @cached_property
     def text(self) -> str:
         """The YAML."""
@@ -44,7 +50,7 @@ class Shipped:
     @cached_property
     def document(self) -> Document:
         """The text, parsed."""
-        return parse(self.text, Path(self.resource.path).name, "mode")
+        return parse(self.text, self.path.name, "mode", self.path.parent)
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,17 @@ def for_exposure(
         shipped = _shipped(plugins, name or "", mode, facts)
         texts.insert(0, shipped.text.encode())
         document, distribution = shipped.document, shipped.distribution
-    edited = apply(document, *users)
+
+    def find(node: PipelineNode) -> Document | None:
+        if node.when.evaluate(facts) is False:
+            return None
+        part = _shipped(plugins, node.pipeline, mode, facts)
+        texts.append(part.text.encode())
+        return part.document
+
+    edited = expand(document, find)
+    for user in users:
+        edited = expand(apply(edited, user), find)
     if edited.for_.evaluate(facts) is False:
         raise PipelineError(
             f"{edited.name} is not for this exposure: {edited.for_.because(facts)}."

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from heliodor.errors import PluginError
-from heliodor.params import parameter
+from heliodor.params import File, parameter
 
 TYPES: dict[str, Any] = {
     "integer": int,
     "float": float,
     "boolean": bool,
     "string": str,
-    "input_file": str,
+    "input_file": File,
     "output_file": str,
     "is_string_or_datamodel": str,
     "int_list": list[int],
@@ -128,6 +128,6 @@ def _converted(annotation: Any, default: Any) -> Any:
         return None
     if annotation is bool:
         return default if isinstance(default, bool) else str(default).lower() in _TRUE
-    if annotation in (int, float):
+    if annotation in (int, float, File):
         return annotation(default)
     return default if isinstance(default, list) else str(default)

@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from heliodor.declare import ANY, Output, Phase, RefNeed, StepSpec
+from heliodor.declare import ANY, PLANES, Output, Phase, RefNeed, StepSpec
 from heliodor.engine import load
 from heliodor.plugins import registry
 from heliodor.products.layout import layout
 
 from heliodor_stpipe.foreign import attribute, distribution, step_class
 
-PLANES = ("data", "groupdq", "pixeldq", "zeroframe")
 BITS = ("DO_NOT_USE", "SATURATED", "JUMP_DET")
 KEYS = ("DETECTOR", "READPATT", "SUBARRAY", "FILTER", "PUPIL", "GRATING", "BAND", "CHANNEL")
 """What tells reference files of a type from each other that no step of ours needs."""
@@ -50,7 +49,7 @@ def resolve(rest: str, instead_of: StepSpec | None = None) -> StepSpec:
         summary=(found.__doc__ or "").strip().partition("\n")[0] or f"{found.__name__}.",
         status=_status(found, like if like and _stands_in(found, like, instead_of) else None),
         applies=instead_of.applies if instead_of else ANY,
-        phases=(Phase("call", looks="exposure", writes=() if converts else PLANES),),
+        phases=(Phase("lend", looks="exposure", writes=() if converts else PLANES),),
         refs=tuple(_needs(found, like)),
         sets_bits=like.sets_bits if like else BITS,
         takes=like.takes if like else "ramp",

@@ -41,7 +41,7 @@ class ForeignStep(Step[Params]):
                 "be run with --max-memory."
             )
         given = {
-            name: value
+            name: str(value) if isinstance(value, Path) else value
             for name, value in self.params
             if name not in ("skip", *GIVES) and value is not None
         }
@@ -52,8 +52,8 @@ class ForeignStep(Step[Params]):
         self.skipped = False
         return None
 
-    def call(self, data: Ramp | Product, piece: object = None) -> None:
-        """Call it, and take back what it returns."""
+    def lend(self, data: Ramp | Product, piece: object = None) -> None:
+        """Call it with a model of the exposure, and take back what it returns."""
         loan = Loan(data)
         self._keep_what_it_saves(loan)
         self._keep_references()
