@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textwrap import dedent
+from pathlib import Path
 
 import heliodor
 import numpy as np
@@ -13,6 +13,8 @@ from heliodor.bits import JUMP_DET
 pytest.importorskip("jwst")
 pytest.importorskip("stpipe")
 
+EXAMPLES = Path(__file__).parents[1] / "examples" / "foreign-steps"
+
 
 @pytest.fixture(scope="module")
 def exposure(simulated):
@@ -22,13 +24,13 @@ def exposure(simulated):
 
 @pytest.fixture
 def run(exposure, tmp_path):
-    """Run the exposure with edits; keeps the products in memory."""
+    """Run the exposure with edits, or a file of them; keeps the products in memory."""
 
-    def run(edits: str = "", **options):
-        files = []
-        if edits:
+    def run(edits: str | Path = "", **options):
+        files = [edits] if isinstance(edits, Path) else []
+        if edits and not files:
             files = [tmp_path / "edits.yaml"]
-            files[0].write_text("extends: calwebb_detector1\nedits:\n" + dedent(edits))
+            files[0].write_text(f"extends: calwebb_detector1\nedits:\n{edits}")
         options = {"folders": exposure.references, "pipeline": files, **options}
         return heliodor.run(exposure.exposure, **options)
 
@@ -71,7 +73,7 @@ def without_crds(monkeypatch):
 @pytest.mark.usefixtures("without_crds")
 def test_the_jump_step_of_jwst_stands_in_for_ours(run):
     ours = run()
-    theirs = run("- replace: jump\n  by: {jump: {use: 'stpipe:jwst.jump.JumpStep'}}\n")
+    theirs = run(EXAMPLES / "jump-of-jwst.yaml")
     same(ours, theirs, "rate", SLOPES)
     same(ours, theirs, "rateints", SLOPES)
     step, outcome = next(pair for pair in theirs.outcomes if pair[0].label == "jump")
@@ -89,7 +91,7 @@ def test_the_jump_step_of_jwst_stands_in_for_ours(run):
 
 @pytest.mark.usefixtures("without_crds")
 def test_parameters_of_the_pipeline_reach_it(run):
-    edits = "- replace: jump\n  by: {jump: {use: 'stpipe:jwst.jump.JumpStep'}}\n"
+    edits = EXAMPLES / "jump-of-jwst.yaml"
     given = {"jump.rejection_threshold": "3", "jump.flag_4_neighbors": "false"}
     same(run(parameters=given), run(edits, parameters=given), "rate", SLOPES)
     with pytest.raises(heliodor.errors.UsageError, match=r"a number, at least 0\. CR sigma"):
@@ -133,14 +135,7 @@ def test_snowblind_in_a_pipeline_of_ours(run, exposure):
     pytest.importorskip("skimage")
     ramp = {"save_calibrated_ramp": True}
     plain = run(parameters=ramp)
-    grown = run(
-        """\
-        - insert: stpipe:snowblind.SnowblindStep
-          after: jump
-          set: {min_radius: 1, growth_factor: 1.5}
-        """,
-        parameters=ramp,
-    )
+    grown = run(EXAMPLES / "snowblind.yaml", parameters=ramp)
     step = snowblind.SnowblindStep(min_radius=1, growth_factor=1.5)
     expected = step.process(plain["ramp"])
     np.testing.assert_array_equal(grown.products["ramp"].groupdq, expected.groupdq)
@@ -161,6 +156,14 @@ def test_columnjump_leaves_itself_out_of_short_ramps():
     assert outcome.status == "SKIPPED"
     assert "NGROUPS<=6" in outcome.reason
     assert "S_JUMP" not in ramp.keywords
+
+
+def test_columnjump_in_a_pipeline_of_ours(run):
+    pytest.importorskip("columnjump")
+    done = run(EXAMPLES / "columnjump.yaml")
+    (step,) = (step for step in done.plan.steps if step.label == "ColumnJumpStep")
+    assert (step.runs, step.spec.status) == (False, "S_COLUMN")
+    assert "INSTRUME" in step.reason
 
 
 def test_columnjump_mends_a_column_of_the_full_frame():

@@ -71,6 +71,7 @@ class Loan:
         new = self._new(cards)
         if isinstance(data, Product):
             data.unit = str(new.pop("BUNIT", data.unit))
+            data.tables = {}  # they are in the source
         data.keywords.update(new)
 
     def product(self, model: Any, kind: str) -> Product:
