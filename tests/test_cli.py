@@ -17,7 +17,7 @@ from heliodor import errors
 
 COMMANDS = (
     "run", "plan", "picture", "steps", "step", "modes", "pipeline", "pipelines", "plugins",
-    "simulate",
+    "simulate", "builds", "whatsnew",
 )  # fmt: skip
 
 SHARED = ("pipelines", "calwebb_detector1", "--from", "heliodor-detector")

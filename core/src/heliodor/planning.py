@@ -24,6 +24,7 @@ from heliodor.products.names import product_name
 from heliodor.references.selectors import Answer, NotApplicable, Sources, select_all
 
 if TYPE_CHECKING:
+    from heliodor.builds.history import Profile, Reproduction
     from heliodor.exposures import Exposure
     from heliodor.params import Params
 
@@ -70,10 +71,11 @@ class _Planner:
         about = facts(
             exposure.keywords, stage=1, shape=known, mode={"name": mode.name}, option=given
         )
-        self.pipeline = for_exposure(plugins, mode, 1, about, request.pipelines)
+        owner = plugins.owner(mode).distribution
+        self.profile = _profile(plugins, request.build, {owner, *mode.providers})
+        self.pipeline = for_exposure(plugins, mode, 1, about, request.pipelines, self.profile)
         self.facts = with_options(self.pipeline.document, about)
         _check_options(given, options(self.pipeline.document))
-        owner = plugins.owner(mode).distribution
         self.trusted = {owner, *mode.providers, self.pipeline.distribution}
 
     def plan(self) -> Plan:
@@ -81,9 +83,16 @@ class _Planner:
         self.names: set[str] = set()
         steps = [each for use in uses if isinstance(use, StepUse) for each in (*use.wrappers, use)]
         for use in steps:
-            self.layers.add_settings(f"/{use.path}", use.settings)
+            # what a build did with a step says nothing about a stranger's
+            strange = use.use is not None and use.use not in self.trusted
+            self.layers.add_settings(
+                f"/{use.path}",
+                [each for each in use.settings if not (strange and each.layer == "build profile")],
+            )
             self.names |= {use.label, use.step, use.path, f"/{use.path}"}
         nodes = [node for use in self._by_port(uses) for node in self._nodes(use)]
+        if self.profile is not None:
+            self.profile.refuse_absent(self.layers.given, self.names, self.pipeline.bare)
         self.layers.check(self.names)
         nodes = self._spending(_reachable(self._with_references(nodes)))
         memory = predict(
@@ -95,8 +104,22 @@ class _Planner:
         )
         self._check_limit(memory)
         return Plan(
-            self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request
+            self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
+            self._reproduction(nodes),
+        )  # fmt: skip
+
+    def _reproduction(self, nodes: list[PlannedNode]) -> Reproduction | None:
+        if self.profile is None:
+            return None
+        from heliodor.builds.history import Reproduction, sentences
+
+        running = [node for node in nodes if isinstance(node, PlannedStep) and node.runs]
+        by = {step.spec.name: step.offer.plugin.distribution for step in running}
+        lacking = (
+            *sentences(self.profile, own=not self.pipeline.distribution),
+            *self.profile.lacking(self.pipeline.bare, self.facts, by, self.trusted),
         )
+        return Reproduction(self.profile.build, lacking)
 
     def _spending(self, nodes: list[PlannedNode]) -> list[PlannedNode]:
         """Mark the step that may put its results into the ramp's memory, if there is one."""
@@ -316,6 +339,14 @@ def left_out(step: PlannedStep, reason: str) -> PlannedStep:
     because = f"{step.label} is left out"
     wrappers = tuple(replace(each, runs=False, reason=because) for each in step.wrappers)
     return replace(step, runs=False, reason=reason, wrappers=wrappers)
+
+
+def _profile(plugins: Registry, build: str | None, trusted: set[str]) -> Profile | None:
+    if build is None:
+        return None
+    from heliodor.builds.history import history
+
+    return history(plugins).profile(build, trusted)
 
 
 def _port(node: tuple[StepUse, str] | SaveUse) -> str:

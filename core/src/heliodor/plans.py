@@ -22,6 +22,7 @@ from heliodor.scratch import Scratch
 from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
+    from heliodor.builds.history import Reproduction
     from heliodor.exposures import Exposure
     from heliodor.params import Params
 
@@ -44,6 +45,7 @@ class Request:
     max_memory : the process may hold [bytes]; what is larger is worked on in files; None: no limit
     scratch : folder for those files; the products' one if None
     layer : who asks, of `heliodor.layers.LAYERS`
+    build : name of the operational build to follow; None: none
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class Request:
     max_memory: int | None = None
     scratch: Path | None = None
     layer: str = "command line"
+    build: str | None = None
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,7 @@ class Plan:
     facts : what conditions are asked with
     memory : what it will take
     request : what the user asked for
+    build : the build that is followed, and what of it is not reproduced
     """
 
     exposure: Exposure
@@ -216,6 +220,7 @@ class Plan:
     facts: Mapping[str, Any]
     memory: Memory
     request: Request
+    build: Reproduction | None = None
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:
@@ -308,6 +313,7 @@ class Plan:
             "input": str(self.exposure.path),
             "mode": self.mode.name,
             "pipeline": self.pipeline.document.name,
+            "build": self.build.as_data() if self.build else None,
             "shape": list(self.exposure.shape),
             "steps": [_step_data(step) for step in self.steps],
             "products": {save.suffix: str(save.path) for save in self.saves},

@@ -51,6 +51,7 @@ def _receipt(plan: Plan, done: Done) -> receipt.Receipt:
         plugins={p.distribution: p.version for p in registry().plugins},
         options={
             "mode": plan.mode.name,
+            "build": plan.build.as_data() if plan.build else None,
             "pipeline_files": list(plan.pipeline.files),
             "pipeline_options": _options(plan.request),
         },

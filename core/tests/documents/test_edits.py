@@ -316,3 +316,13 @@ def test_options_are_those_set_and_those_asked_for(pipeline):
         "name: p\noptions: {a: 1}\nsteps: [{save: x, when: {not: {option.b: true}}}]", "p.yaml"
     )
     assert options(document) == ("a", "b")
+
+
+def test_a_later_file_is_applied_where_an_earlier_one_took_away_what_fills_a_port():
+    document = parse(
+        "name: p\nsteps:\n  - clean: {to: {mask: mask}}\n  - save: mask\n    of: mask\n  - jump\n",
+        "p.yaml",
+    )
+    first = parse("extends: p\nedits:\n  - remove: clean\n", "first.yaml")
+    second = parse("extends: p\nedits:\n  - set: {jump.cut: 3}\n", "second.yaml")
+    assert top(apply(document, first, second)) == ["save:mask", "jump"]

@@ -40,7 +40,7 @@ def parser(chosen: str | None = None) -> Parser:
     ----------
     chosen : the command that will be run: a plugin's code is loaded for its own command only
     """
-    from heliodor.cli import lists, picture, pipeline, run
+    from heliodor.cli import builds, lists, picture, pipeline, run
     from heliodor.engine import load
     from heliodor.plugins import registry
 
@@ -68,6 +68,8 @@ def parser(chosen: str | None = None) -> Parser:
     add("modes", "List the instrument modes.", lists.configure_modes)
     add("pipelines", "List the pipelines, or print one.", lists.configure_pipelines)
     add("pipeline", "Show a pipeline with edits, or what they change.", pipeline.configure)
+    add("builds", "List the operational builds, or describe one.", builds.configure_builds)
+    add("whatsnew", "List what changed from one build to another.", builds.configure_whatsnew)
     add("plugins", "List the plugins, with what is wrong with any.", lists.configure_plugins)
     for command in registry().commands.values():
         ready = command.name == chosen

@@ -11,6 +11,7 @@ from heliodor.cli.tables import coloured_status, console, console_err, print_tab
 from heliodor.observers import Observer
 
 if TYPE_CHECKING:
+    from heliodor.builds.history import Reproduction
     from heliodor.engine import Outcome
     from heliodor.plans import Plan, PlannedStep
     from heliodor.running import Result
@@ -51,6 +52,8 @@ def plan(planned: Plan) -> None:
             )
         )
     print_table(("step", "passes", "parameters that are not defaults, references"), rows)
+    if planned.build:
+        _reproduction(planned.build)
     for save in planned.saves:
         console().print(f"writes {verbatim(save.path)}", soft_wrap=True)
     for step, need, answer in planned.missing:
@@ -69,6 +72,18 @@ def plan(planned: Plan) -> None:
         console().print(f"on scratch in {verbatim(folder)}; phases that share a traversal:")
         for number, names in enumerate(planned.passes, 1):
             console().print(f"  {number:2} {', '.join(names)}", highlight=False)
+
+
+def _reproduction(followed: Reproduction) -> None:
+    """Print which build is followed, and what of it is not reproduced."""
+    build = followed.build
+    console().print(
+        f"as build [bold]{build.name}[/] (jwst {build.jwst}, SDP {build.sdp or 'unknown'}, "
+        f"{build.context or 'context unknown'})",
+        soft_wrap=True,
+    )
+    for sentence in followed.lacking:
+        console().print(f"[yellow]not reproduced[/] {verbatim(sentence)}", soft_wrap=True)
 
 
 def result(done: Result) -> None:

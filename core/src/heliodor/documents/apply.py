@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from heliodor.documents.addresses import find
@@ -36,13 +36,14 @@ from heliodor.documents.yaml import Place
 from heliodor.errors import did_you_mean
 
 
-def apply(document: Document, *files: Document) -> Document:
+def apply(document: Document, *files: Document, ports: Collection[str] = ()) -> Document:
     """Apply edits files in order.
 
     Parameters
     ----------
     document : a pipeline
     *files : documents with ``extends`` and ``edits``; each sees what those before it made
+    ports : that other documents of this exposure have filled
 
     Returns
     -------
@@ -53,17 +54,18 @@ def apply(document: Document, *files: Document) -> Document:
     PipelineError
         with file and line of the edit that cannot be applied
     """
+    known = {*ports, *filled(document)}  # also those that nothing fills any more
     for file in files:
-        document = _apply(document, file)
+        document = _apply(document, file, known)
+        known |= filled(document)
     return document
 
 
-def _apply(document: Document, file: Document) -> Document:
+def _apply(document: Document, file: Document, ports: set[str]) -> Document:
     if file.extends is None:
         raise file.place.error("this is a whole pipeline, not an edits file: it lacks 'extends'.")
     if file.extends not in (document.name, document.extends):
         raise file.place.error(f"these are edits of {file.extends}, not of {document.name}.")
-    ports = filled(document)
     edited = dataclasses.replace(document, options=document.options + file.options)
     for edit in file.edits:
         edited = dataclasses.replace(_one(edited, edit), edits=(*edited.edits, edit))

@@ -14,7 +14,7 @@ MAIN = "main"
 """The port that steps work on unless told otherwise."""
 
 OnError = Literal["fail", "skip", "abandon"]
-Layer = Literal["mode", "pipeline file", "user file"]
+Layer = Literal["mode", "build profile", "pipeline file", "user file"]
 """Layers a document's parameters may belong to; see `heliodor.layers`.
 
 The documents that plugins ship are of the layer ``mode``: a build or a parameter reference may

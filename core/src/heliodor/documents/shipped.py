@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heliodor.declare import ModeSpec, Resource
 from heliodor.documents.apply import apply
 from heliodor.documents.conditions import Facts
 from heliodor.documents.expand import expand
 from heliodor.documents.nodes import Document, PipelineNode
-from heliodor.documents.parse import parse, read
+from heliodor.documents.parse import filled, parse, read
 from heliodor.errors import NotYetError, PipelineError, PluginError, UsageError, did_you_mean
 from heliodor.plugins import Registry
+
+if TYPE_CHECKING:
+    from heliodor.builds.history import Profile
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Chosen:
     Attributes
     ----------
     document : with all edits applied
+    bare : before any edit
     sha256 : of the texts it was made of
     files : their names
     distribution : that shipped it; empty for a user's own pipeline
@@ -69,6 +74,7 @@ class Chosen:
     sha256: str
     files: tuple[str, ...]
     distribution: str
+    bare: Document
 
 
 def all_documents(plugins: Registry) -> list[Shipped]:
@@ -78,9 +84,14 @@ def all_documents(plugins: Registry) -> list[Shipped]:
 
 
 def for_exposure(
-    plugins: Registry, mode: ModeSpec, stage: int, facts: Facts, paths: Iterable[Path]
+    plugins: Registry,
+    mode: ModeSpec,
+    stage: int,
+    facts: Facts,
+    paths: Iterable[Path],
+    profile: Profile | None = None,
 ) -> Chosen:
-    """Find the pipeline of an exposure and apply the user's files to it.
+    """Find the pipeline of an exposure and apply a build's edits and the user's files to it.
 
     Parameters
     ----------
@@ -90,6 +101,7 @@ def for_exposure(
     facts : about the exposure
     paths : the user's documents: edits in the order in which they are applied, or first a
         whole pipeline to be taken instead of the mode's
+    profile : of the build that is wanted; of one's own pipeline it changes parameters only
 
     Raises
     ------
@@ -118,9 +130,15 @@ def for_exposure(
         texts.append(part.text.encode())
         return part.document
 
+    if profile is not None:
+        of_build = profile.edits(document, facts, order=bool(distribution))
+        users.insert(0, of_build)
+        texts.append(repr(of_build.edits).encode())
     edited = expand(document, find)
+    ports: set[str] = set()
     for user in users:
-        edited = expand(apply(edited, user), find)
+        ports |= filled(edited)
+        edited = expand(apply(edited, user, ports=ports), find)
     if edited.for_.evaluate(facts) is False:
         raise PipelineError(
             f"{edited.name} is not for this exposure: {edited.for_.because(facts)}."
@@ -130,6 +148,7 @@ def for_exposure(
         hashlib.sha256(b"\0".join(texts)).hexdigest(),
         tuple(path.name for path in paths),
         distribution,
+        document,
     )
 
 
