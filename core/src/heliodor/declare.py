@@ -392,6 +392,23 @@ class RuleSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Scheme:
+    """Names of steps that no plugin can list: ``SCHEME:REST``, where the rest says which.
+
+    Attributes
+    ----------
+    name : the word before the colon (``stpipe``)
+    help : a line that says what comes after it
+    impl : dotted path of a function ``resolve(rest, instead_of)`` that returns a `StepSpec`;
+        ``instead_of`` is the declared implementation it stands in for (``use:``), or None
+    """
+
+    name: str
+    help: str
+    impl: str
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """A sub-command of ``heliodor``: its name, a line of help, and a dotted path.
 

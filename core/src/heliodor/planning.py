@@ -280,7 +280,7 @@ class _Planner:
             runs=runs,
             reason=reason,
             condition=use.condition,
-            offered=self._offered(offer),
+            offered=() if use.use or ":" in use.step else self._offered(offer),
             inputs=_inputs(use, offer.spec),
             on_error=use.on_error,
             round=use.round,
@@ -398,7 +398,7 @@ def _port(node: tuple[StepUse, str] | SaveUse) -> str:
 
 
 def _refuse_unwritten(use: StepUse) -> None:
-    if "." in use.step or ":" in use.step:
+    if "." in use.step.partition(":")[0]:
         raise NotYetError(
             f"{use.place}: {use.step}: steps cannot be loaded from a file or module yet; "
             "a step in an installed plugin can be used by its name."
