@@ -295,14 +295,6 @@ def test_plan_tells_what_is_missing(cli, small_nircam):
     assert "missing gain reference for jump" in text
 
 
-def test_plan_of_what_is_not_there_yet(cli, small_nircam, tmp_path):
-    edits = tmp_path / "mine.yaml"
-    edits.write_text("extends: calwebb_detector1\nedits: [{insert: mine.py:step, after: jump}]\n")
-    done = cli("plan", small_nircam.exposure, "--pipeline", edits)
-    assert done.code == 6
-    assert "steps cannot be loaded from a file or module yet" in " ".join(done.err.split())
-
-
 # ------------------------------------------------------------------ run
 
 
@@ -493,14 +485,6 @@ def test_a_pipeline_file_is_recorded(edited):
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (
-            "{insert: my_steps.py:destripe, after: refpix}",
-            "my_steps.py:destripe: steps cannot be loaded from a file or module yet",
-        ),
-        (
-            "{insert: my_package.destripe, after: refpix}",
-            "my_package.destripe: steps cannot be loaded from a file or module yet",
-        ),
         ("{wrap: jump, with: ipc}", "'wrap' is understood, but cannot be run yet"),
         (
             "{replace: jump, by: {jump: {on_error: skip}}}",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -49,9 +50,9 @@ class Outcome:
 
 
 def load(path: str) -> Any:
-    """Import what a dotted path (``package.module:Name``) names."""
+    """Import what a dotted path (``package.module:Name``, ``...:name.Attribute``) names."""
     module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
+    return attrgetter(name)(importlib.import_module(module))
 
 
 def pieces(phase: Phase, shape: tuple[int, int, int, int], strip: int) -> Iterator[Piece]:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliodor import exposures
+from heliodor import exposures, stepfiles
 from heliodor.declare import ModeSpec, Output, RefNeed
 from heliodor.documents.apply import options
+from heliodor.documents.conditions import All
 from heliodor.documents.facts import facts
 from heliodor.documents.nodes import MAIN
 from heliodor.documents.shipped import for_exposure
@@ -85,6 +86,7 @@ class _Planner:
             elif node.runs is not False:
                 nodes.append(self._save(node))
         nodes = _reachable(self._with_references(nodes))
+        _refuse_shared_keywords(nodes)
         running = [node for node in nodes if isinstance(node, PlannedStep) and node.runs]
         switches = {
             f"{node.spec.name}.{output.option}": _wanted(output, node.params)
@@ -148,9 +150,8 @@ class _Planner:
         return ordered
 
     def _step(self, use: StepUse, port: str) -> PlannedStep:
-        keywords = self.exposure.keywords
         _refuse_unwritten(use)
-        offer = self.plugins.choose(use.step, keywords, self.trusted, use.use)
+        offer, use = self._offer(use, port)
         params, origins = self.layers.resolve(use.label, load(offer.spec.params), use.step)
         runs, reason = use.runs is not False, use.reason
         if runs and params.skip:
@@ -173,8 +174,29 @@ class _Planner:
             offered=self._offered(offer),
         )
 
+    def _offer(self, use: StepUse, port: str) -> tuple[Offer, StepUse]:
+        """Choose who does a step; one from a file may itself say when it is done."""
+        if not stepfiles.is_code(use.step):
+            keywords = self.exposure.keywords
+            return self.plugins.choose(use.step, keywords, self.trusted, use.use), use
+        if use.use is not None:
+            raise use.place.error(f"'use' is for steps of plugins, not for {use.step}.")
+        try:
+            offer = stepfiles.find(use.step, self.plugins, ramp=port == MAIN)
+        except HeliodorError as error:
+            raise type(error)(f"{use.place}: {error}") from error
+        truth = offer.when.evaluate(self.facts)
+        condition = All((use.condition, offer.when))
+        if truth is False and use.runs is not False:
+            use = replace(use, runs=False, reason=offer.when.because(self.facts))
+        elif truth is not True and use.runs is True:
+            use = replace(use, runs=truth, reason=f"decided at run: {offer.when.describe()}")
+        return offer, replace(use, condition=condition)
+
     def _offered(self, chosen: Offer) -> tuple[str, ...]:
         """Name strangers whose implementation would have been more specific."""
+        if isinstance(chosen, stepfiles.FileOffer):
+            return ()
         return tuple(
             offer.plugin.distribution
             for offer in self.plugins.steps[chosen.spec.name]
@@ -222,16 +244,24 @@ def _port(node: tuple[StepUse, str] | SaveUse) -> str:
 
 
 def _refuse_unwritten(use: StepUse) -> None:
-    if "." in use.step or ":" in use.step:
-        raise NotYetError(
-            f"{use.place}: {use.step}: steps cannot be loaded from a file or module yet; "
-            "a step in an installed plugin can be used by its name."
-        )
     if use.on_error != "fail":
         raise NotYetError(
             f"{use.place}: {use.label}: 'on_error: {use.on_error}' is understood, but cannot be "
             "run yet."
         )
+
+
+def _refuse_shared_keywords(nodes: list[PlannedStep | PlannedSave]) -> None:
+    """Refuse a step from a file that would record itself under another's keyword."""
+    owners: dict[str, PlannedStep] = {}
+    steps = [node for node in nodes if isinstance(node, PlannedStep)]
+    for step in sorted(steps, key=lambda step: isinstance(step.offer, stepfiles.FileOffer)):
+        other = owners.setdefault(step.spec.status, step)
+        if isinstance(step.offer, stepfiles.FileOffer) and other.spec.name != step.spec.name:
+            raise UsageError(
+                f"{step.offer.plugin}: {step.label} and {other.label} would both be recorded as "
+                f"{step.spec.status}; give yours another, such as @step(status='S_MINE')."
+            )
 
 
 def _reachable(nodes: list[PlannedStep | PlannedSave]) -> list[PlannedStep | PlannedSave]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,7 @@ from heliodor.errors import (
     OutputError,
     ReferenceError,
     StepError,
+    raised_at,
 )
 from heliodor.flags import FlagCounter, named
 from heliodor.kernels import Compiled, watched
@@ -312,8 +314,11 @@ class _Run:
         except HeliodorError as error:
             raise type(error)(f"{place}: {error}") from error
         except Exception as error:
+            module = sys.modules.get(step.spec.impl.partition(":")[0])
+            line = raised_at(error, getattr(module, "__file__", None))
             raise StepError(
                 f"{place} of {step.offer.plugin} failed: {type(error).__name__}: {error}"
+                + (f" ({line})" if line else "")
             ) from error
 
     def _save(self, node: PlannedSave) -> None:

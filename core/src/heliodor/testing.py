@@ -31,6 +31,9 @@ STRIPS = (1, 7, 64, 1_000_000)
 ROOMS = (0, 1_000_000_000)
 """Memory for rows of a ramp on scratch [bytes]: for one row at a time, and for all of them."""
 
+Declared = Any
+"""A step: its `StepSpec`, or a class or function of a file."""
+
 Given = Any
 """A reference file: open, a path, the array of its SCI extension, or arrays by extension."""
 
@@ -108,7 +111,7 @@ def make_reference(
 
 
 def run_step(
-    spec: StepSpec,
+    spec: Declared,
     exposure: Ramp | Product,
     references: Mapping[str, Given] | None = None,
     *,
@@ -120,7 +123,7 @@ def run_step(
 
     Parameters
     ----------
-    spec : the step's declaration
+    spec : the step's declaration, its class, or the function that is a step
     exposure : a ramp, or a product for a step that takes images; changed in place
     references : by type; an open `Reference`, a path, an array that becomes SCI, or a mapping of
         arrays by extension
@@ -130,20 +133,22 @@ def run_step(
 
     Examples
     --------
-    A step whose declaration is `SPEC` is run on arrays in two lines:
+    A step whose declaration is `SPEC` is run on arrays in two lines, as is a function ``destripe``
+    that takes the place of `SPEC`:
 
     >>> ramp = make_ramp(data, NFRAMES=1, TGROUP=10.0)  # doctest: +SKIP
     >>> outcome = run_step(SPEC, ramp, {"gain": gain, "readnoise": noise})  # doctest: +SKIP
     """
     from heliodor.engine import execute, load
 
+    spec = _spec(spec)
     params = load(spec.params)(**parameters)
     with _opened(exposure, references or {}) as files:
         return execute(spec, exposure, params, files, threads=threads, strip=strip)
 
 
 def check_pieces(
-    spec: StepSpec,
+    spec: Declared,
     exposure: Ramp | Product,
     references: Mapping[str, Given] | None = None,
     **parameters: Any,
@@ -165,7 +170,7 @@ def check_pieces(
     AssertionError
         An array, a keyword, or the status is not the same; the message says which.
     """
-    first, expected = None, {}
+    spec, first, expected = _spec(spec), None, {}
     with _opened(exposure, references or {}) as files:
         for threads, strip in product(THREADS, STRIPS):
             result = deepcopy(exposure)
@@ -183,7 +188,7 @@ def check_pieces(
 
 
 def check_scratch(
-    spec: StepSpec,
+    spec: Declared,
     exposure: Ramp,
     references: Mapping[str, Given] | None = None,
     **parameters: Any,
@@ -207,6 +212,7 @@ def check_scratch(
     from heliodor.engine import STRIP, Task, load
     from heliodor.together import Convoy
 
+    spec = _spec(spec)
     with ExitStack() as stack:
         files = stack.enter_context(_opened(exposure, references or {}))
         ramp = deepcopy(exposure)
@@ -227,6 +233,17 @@ def check_scratch(
                 f"{spec.name} on scratch, with {threads} threads and room for {room} bytes, "
                 f"differs from memory: {', '.join(different)}"
             )
+
+
+def _spec(step: Declared) -> StepSpec:
+    """Give the declaration of whatever is a step."""
+    from heliodor.declare import StepSpec
+
+    if isinstance(step, StepSpec):
+        return step
+    from heliodor.stepfiles import declared
+
+    return declared(step)
 
 
 def _moved(ramp: Ramp, workspace: Workspace) -> Ramp:

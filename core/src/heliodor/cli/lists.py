@@ -42,12 +42,12 @@ def _steps(arguments: argparse.Namespace) -> int:
 
 def configure_step(parser: argparse.ArgumentParser) -> None:
     """``heliodor step NAME``."""
-    parser.add_argument("name", help="name of a step, such as jump")
+    parser.add_argument("name", help="name of a step, such as jump, or my_steps.py:destripe")
     parser.set_defaults(run=_step)
 
 
 def _step(arguments: argparse.Namespace) -> int:
-    offers = registry().offers(arguments.name)
+    offers = offers_of(arguments.name)
     if arguments.json:
         print_json([step_facts(offer) | {"parameters": parameters(offer.spec)} for offer in offers])
         return 0
@@ -55,6 +55,8 @@ def _step(arguments: argparse.Namespace) -> int:
         spec = offer.spec
         console().print(f"[bold]{spec.name}[/]  {spec.summary}")
         console().print(f"offered by {offer.plugin}, for {described(spec.applies)}")
+        for line in said(offer):
+            console().print(verbatim(line))
         refs = ", ".join(need.type + (" (optional)" if need.optional else "") for need in spec.refs)
         console().print(f"references: {refs or 'none'}")
         console().print(f"sets: {', '.join(spec.sets_bits) or 'no DQ bits'}; keyword {spec.status}")
@@ -66,6 +68,34 @@ def _step(arguments: argparse.Namespace) -> int:
             ),
         )
     return 0
+
+
+def offers_of(name: str) -> list[Offer]:
+    """Give the implementations of a step, or the one in a file or module."""
+    from heliodor import stepfiles
+
+    return (
+        [stepfiles.find(name, registry())] if stepfiles.is_code(name) else registry().offers(name)
+    )
+
+
+def said(offer: Offer) -> list[str]:
+    """Give what the source of a step in a file says: what it changes, when, and its docstring."""
+    import inspect
+
+    from heliodor import stepfiles
+    from heliodor.documents.conditions import ALWAYS
+
+    if not isinstance(offer, stepfiles.FileOffer):
+        return []
+    lines = [
+        f"looks at {each.looks}, writes {', '.join(each.writes)}" for each in offer.spec.phases
+    ]
+    if offer.when is not ALWAYS:
+        lines.append(f"when {offer.when.describe()}")
+    _, _, doc = (inspect.getdoc(load(offer.spec.impl)) or "").partition("\n\n")
+    body = doc.partition("Parameters\n---")[0].strip()
+    return [*lines, "", *body.splitlines()] if body else lines
 
 
 def step_facts(offer: Offer) -> dict[str, Any]:
