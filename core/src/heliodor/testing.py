@@ -11,18 +11,25 @@ from copy import deepcopy
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
 
-from heliodor.data import Keywords, Product, Ramp
+from heliodor.data import Product, Ramp
+from heliodor.samples import Simulated, made_up_image, made_up_ramp, make_ramp, simulated
 
 if TYPE_CHECKING:
     from heliodor.declare import StepSpec
     from heliodor.engine import Outcome, Task
     from heliodor.references.files import Reference
     from heliodor.workspace import Workspace
+
+__all__ = [
+    "Simulated", "check_pieces", "check_scratch", "conformance", "made_up_image", "made_up_ramp",
+    "make_ramp", "make_reference", "run_step", "simulated",
+]  # fmt: skip
 
 THREADS = (1, 2, 8)
 STRIPS = (1, 7, 64, 1_000_000)
@@ -36,40 +43,6 @@ Declared = Any
 
 Given = Any
 """A reference file: open, a path, the array of its SCI extension, or arrays by extension."""
-
-
-def make_ramp(
-    data: Any,
-    groupdq: Any = None,
-    zeroframe: Any = None,
-    pixeldq: Any = None,
-    **keywords: Any,
-) -> Ramp:
-    """Make a ramp of copies of arrays.
-
-    Parameters
-    ----------
-    data : (nints, ngroups, ny, nx) [DN]; becomes float32, as `zeroframe` does
-    groupdq : of the same shape; becomes uint8; zero unless given
-    zeroframe : (nints, ny, nx) [DN] or None
-    pixeldq : (ny, nx); becomes uint32; zero unless given
-    **keywords : of the header; the array begins at the corner of the detector unless SUBSTRT1 and
-        SUBSTRT2 say otherwise
-
-    Examples
-    --------
-    >>> ramp = make_ramp(np.zeros((2, 5, 4, 8)), TGROUP=10.0)
-    >>> ramp.shape, ramp.keywords["TGROUP"]
-    ((2, 5, 4, 8), 10.0)
-    """
-    data = _copy(data, np.float32)
-    return Ramp(
-        data=data,
-        groupdq=_copy(np.zeros(data.shape) if groupdq is None else groupdq, np.uint8),
-        pixeldq=_copy(np.zeros(data.shape[-2:]) if pixeldq is None else pixeldq, np.uint32),
-        keywords=Keywords({"SUBSTRT1": 1, "SUBSTRT2": 1, **keywords}),
-        zeroframe=None if zeroframe is None else _copy(zeroframe, np.float32),
-    )
 
 
 def make_reference(
@@ -235,6 +208,49 @@ def check_scratch(
             )
 
 
+def conformance(
+    what: Declared | str | ModuleType,
+    exposure: Ramp | Product | None = None,
+    references: Mapping[str, Given] | None = None,
+    *,
+    may_clear: Iterable[str] = (),
+    **parameters: Any,
+) -> None:
+    """Hold what a plugin promises, or one step.
+
+    *A plugin*: it can be declared, and its declaration imports nothing heavy; what it names is
+    there; steps and parameters are described, and can be pickled; modes say for which exposures
+    they are, and no other has the same; selectors answer with reasons; rules name products by what
+    members share; pipelines can be read, and their steps are installed.
+
+    *A step*: besides, it writes only planes that it declares; flags are not lost; arrays keep
+    shape, type and unit; the result is the same, to the byte, for any pieces, any number of threads
+    and on scratch; it takes no more memory than it says.
+
+    Parameters
+    ----------
+    what : a step: its `StepSpec`, class or function; or a plugin: its module, or its name
+    exposure : what the step is run on, unchanged; a `made_up_ramp` or `made_up_image` by default
+    references : by type, as for `run_step`
+    may_clear : bits that the step clears on purpose
+    **parameters : of the step
+
+    Raises
+    ------
+    AssertionError
+        Names all that does not hold.
+    """
+    from heliodor.conformance import check_plugin, check_step
+
+    if isinstance(what, str | ModuleType):
+        check_plugin(what)
+        return
+    spec = _spec(what)
+    if exposure is None:
+        exposure = made_up_ramp() if spec.takes == "ramp" else made_up_image()
+    check_step(spec, exposure, references or {}, tuple(may_clear), parameters)
+
+
 def _spec(step: Declared) -> StepSpec:
     """Give the declaration of whatever is a step."""
     from heliodor.declare import StepSpec
@@ -275,10 +291,6 @@ def _begin_early(task: Task, ramp: Ramp) -> None:
     for array, values in zip(unread, kept, strict=True):
         # what is flagged in PIXELDQ stays
         np.copyto(array, array | values if array is ramp.pixeldq else values)
-
-
-def _copy(array: Any, dtype: Any) -> np.ndarray:
-    return np.array(array, dtype, order="C")
 
 
 @contextmanager

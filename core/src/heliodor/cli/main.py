@@ -40,7 +40,7 @@ def parser(chosen: str | None = None) -> Parser:
     ----------
     chosen : the command that will be run: a plugin's code is loaded for its own command only
     """
-    from heliodor.cli import lists, picture, run
+    from heliodor.cli import lists, new, picture, run
     from heliodor.engine import load
     from heliodor.plugins import registry
 
@@ -67,6 +67,7 @@ def parser(chosen: str | None = None) -> Parser:
     add("step", "Explain one step and its parameters.", lists.configure_step)
     add("modes", "List the instrument modes.", lists.configure_modes)
     add("pipelines", "List the pipelines, or print one.", lists.configure_pipelines)
+    add("new", "Begin a plugin: a package that installs, with a test that passes.", new.configure)
     add("plugins", "List the plugins, with what is wrong with any.", lists.configure_plugins)
     for command in registry().commands.values():
         ready = command.name == chosen
