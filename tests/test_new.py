@@ -89,6 +89,7 @@ def test_nothing_is_left_to_fill_in(made, kind):
     ("arguments", "code", "said"),
     [
         (("step", "De-stripe"), 2, "'De-stripe' is no name"),
+        (("step", "lambda"), 2, "'lambda' is no name"),
         (("stp", "destripe"), 2, "Did you mean 'step'"),
         (("mode", "deep"), 2, "Which exposures are of the mode?"),
         (("mode", "deep", "--match", "INSTRUME"), 2, "is not of the form --match KEYWORD=VALUE"),

@@ -20,8 +20,9 @@ from typing import Annotated
 
 import numpy as np
 from heliodor.bits import DO_NOT_USE
-from heliodor.params import parameter
-from heliodor.step import step
+from heliodor.declare import Match
+from heliodor.params import Params, parameter
+from heliodor.step import Step, step
 
 
 @step(looks="frame", writes="data", when={"instrument": "NIRCAM"})
@@ -56,12 +57,22 @@ def fails(data):
     return numbers[len(data)]
 
 
+def quits(data):
+    raise SystemExit(3)
+
+
 def detection(data):
     """Be called as another step would be."""
 
 
 class Level:
     """No step."""
+
+
+class OfMiri(Step[Params]):
+    """Do nothing, for MIRI."""
+
+    applies = Match({"INSTRUME": ("MIRI",)})
 '''
 
 EDITS = """
@@ -226,6 +237,7 @@ def test_run_alone_on_a_ramp(small_nircam, folder):
         ("my_steps.py:Level", PluginError, r"one\.yaml:3: my_steps\.py: .* neither a function"),
         ("no_package.steps:f", UsageError, r"one\.yaml:3: .*no module 'no_package' installed"),
         ("{my_steps.py:destripe: {use: heliodor-x}}", PipelineError, "'use' is for steps of plug"),
+        ("my_steps.py:scaled", PipelineError, r"one\.yaml:3: scaled works on a product: say which"),
         ("{my_steps.py:detection: {as: one}}", None, ""),
     ],
 )
@@ -238,6 +250,24 @@ def test_what_cannot_be_found_is_named_with_the_line_of_the_document(
         return
     with pytest.raises(error, match=said):
         heliodor.plan(small_nircam.exposure, **given)
+
+
+def test_a_class_says_for_which_exposures_it_is(small_nircam, edits):
+    given = {"pipeline": edits("my_steps.py:OfMiri"), "folders": small_nircam.references}
+    steps = {step.label: step for step in heliodor.plan(small_nircam.exposure, **given).steps}
+    assert not steps["OfMiri"].runs
+    assert steps["OfMiri"].reason == "it is for INSTRUME MIRI"
+
+
+def test_what_works_on_ramps_is_not_for_a_product(small_nircam, folder):
+    (folder / "more.py").write_text("def flags(groupdq): pass\n")
+    path = folder / "two.yaml"
+    path.write_text(
+        "extends: calwebb_detector1\nedits:\n"
+        "  - {insert: {more.py:flags: {of: rate}}, after: ramp_fit}\n"
+    )
+    with pytest.raises(PipelineError, match="flags works on ramps, and not on rate"):
+        heliodor.plan(small_nircam.exposure, pipeline=path, folders=small_nircam.references)
 
 
 def test_a_value_out_of_range_is_refused_before_the_run(cli, small_nircam, folder):
@@ -261,4 +291,10 @@ def test_a_step_that_raises_is_named_with_file_and_line(small_nircam, edits):
     line = STEPS.splitlines().index("    return numbers[len(data)]") + 1
     said = rf"uncal\.fits: fails of my_steps\.py failed: IndexError.* \(my_steps\.py:{line}\)"
     with pytest.raises(StepError, match=said):
+        heliodor.run(small_nircam.exposure, **given)
+
+
+def test_a_step_cannot_end_the_process(small_nircam, edits):
+    given = {"pipeline": edits("my_steps.py:quits"), "folders": small_nircam.references}
+    with pytest.raises(StepError, match=r"quits of my_steps\.py failed: SystemExit: 3"):
         heliodor.run(small_nircam.exposure, **given)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Iterable
 
 
@@ -69,15 +68,6 @@ class Interrupted(HeliodorError):
     """The run was stopped by a signal; nothing half-written is left behind."""
 
     exit_code = 130
-
-
-def raised_at(error: BaseException, file: str | None) -> str:
-    """Give the last line of a file that an error came through: ``step.py:12``, or nothing."""
-    import traceback
-
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == file]
-    return f"{os.path.basename(file)}:{lines[-1]}" if file and lines else ""
 
 
 def did_you_mean(name: str, known: Iterable[str], what: str) -> str:

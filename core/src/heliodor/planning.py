@@ -185,9 +185,17 @@ class _Planner:
             offer = stepfiles.find(use.step, self.plugins, ramp=port == MAIN)
         except HeliodorError as error:
             raise type(error)(f"{use.place}: {error}") from error
+        on_ramp = port == MAIN and self.facts["stage"] == 1
+        if on_ramp != (offer.spec.takes == "ramp"):
+            what = "a product: say which with 'of'" if on_ramp else f"ramps, and not on {port}"
+            raise use.place.error(f"{use.label} works on {what}.")
         truth = offer.when.evaluate(self.facts)
         condition = All((use.condition, offer.when))
-        if truth is False and use.runs is not False:
+        if use.runs is not False and not offer.spec.applies.accepts(self.exposure.keywords):
+            asked = offer.spec.applies.keywords.items()
+            reason = ", ".join(f"{name} {' or '.join(values)}" for name, values in asked)
+            use = replace(use, runs=False, reason=f"it is for {reason}")
+        elif truth is False and use.runs is not False:
             use = replace(use, runs=False, reason=offer.when.because(self.facts))
         elif truth is not True and use.runs is True:
             use = replace(use, runs=truth, reason=f"decided at run: {offer.when.describe()}")

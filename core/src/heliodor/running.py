@@ -18,7 +18,6 @@ from heliodor.errors import (
     OutputError,
     ReferenceError,
     StepError,
-    raised_at,
 )
 from heliodor.flags import FlagCounter, named
 from heliodor.kernels import Compiled, watched
@@ -160,7 +159,6 @@ class _Run:
         self.plan = plan
         self.save = save
         self.observer = observer
-        self.hooks = registry().manager.hook
         self.result = Result(plan)
         self.facts = dict(plan.facts)
         self.ports: dict[str, Ramp | Product] = {}
@@ -313,7 +311,9 @@ class _Run:
             yield
         except HeliodorError as error:
             raise type(error)(f"{place}: {error}") from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            from heliodor.stepfiles import raised_at
+
             module = sys.modules.get(step.spec.impl.partition(":")[0])
             line = raised_at(error, getattr(module, "__file__", None))
             raise StepError(
@@ -376,14 +376,7 @@ class _Run:
 
     def _event(self, name: str, **arguments: Any) -> None:
         """Tell observing plugins; what they raise is recorded and goes no further."""
-        for implementation in getattr(self.hooks, name).get_hookimpls():
-            given = {key: arguments[key] for key in implementation.argnames}
-            try:
-                implementation.function(**given)
-            except Exception as error:
-                self.result.problems.append(
-                    f"{implementation.plugin_name}: {name}: {type(error).__name__}: {error}"
-                )
+        self.result.problems += registry().notify(name, **arguments)
 
 
 def _step_record(step: PlannedStep, outcome: Outcome) -> receipt.StepRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -79,7 +80,7 @@ def _words(kind: str, name: str, match: Mapping[str, str]) -> dict[str, str]:
     """Give what stands in the place of each ``@{word}``."""
     from heliodor.functions import status_keyword
 
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise UsageError(f"'{name}' is no name: it is made of a-z, 0-9 and _, such as destripe.")
     if kind == "mode" and "INSTRUME" not in match:
         raise UsageError(

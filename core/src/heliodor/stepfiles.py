@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import inspect
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -22,7 +23,7 @@ from heliodor.declare import StepSpec
 from heliodor.documents.conditions import ALWAYS, Condition
 from heliodor.documents.when import parse_condition
 from heliodor.documents.yaml import Place, placed
-from heliodor.errors import HeliodorError, PluginError, UsageError, did_you_mean, raised_at
+from heliodor.errors import HeliodorError, PluginError, UsageError, did_you_mean
 from heliodor.functions import FunctionStep, attach, status_keyword, summary
 from heliodor.plugins import Offer, Plugin, Registry
 from heliodor.step import Step
@@ -109,7 +110,7 @@ def _file(path: Path) -> tuple[ModuleType, Code]:
     sha256 = hashlib.sha256(content).hexdigest()
     place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()
     name = f"heliodor_{path.stem}_{place[:8]}_{sha256[:16]}"
-    code = Code(path.name, name, path.name, "declared", path=path, sha256=sha256)
+    code = Code(path.name, name, path.name, state="declared", path=path, sha256=sha256)
     if name in sys.modules:
         return sys.modules[name], code
     module = ModuleType(name)
@@ -135,6 +136,13 @@ def _broken(error: BaseException, path: Path) -> BaseException:
     return PluginError(f"{line}: {type(error).__name__}: {error}")
 
 
+def raised_at(error: BaseException, file: str | None) -> str:
+    """Give the last line of a file that an error came through: ``step.py:12``, or nothing."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    return f"{Path(file).name}:{lines[-1]}" if file and lines else ""
+
+
 def _module(name: str) -> tuple[ModuleType, Code]:
     try:
         module = importlib.import_module(name)
@@ -147,7 +155,7 @@ def _module(name: str) -> tuple[ModuleType, Code]:
     owners = metadata.packages_distributions().get(name.partition(".")[0], [name])
     path = Path(module.__file__ or "")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-    return module, Code(name, name, owners[0], "declared", path=path, sha256=sha256)
+    return module, Code(name, name, owners[0], state="declared", path=path, sha256=sha256)
 
 
 def _steps(module: ModuleType) -> list[str]:

@@ -207,15 +207,19 @@ def _pipelines(arguments: argparse.Namespace) -> int:
         return 0
     print_table(
         ("pipeline", "for", "from"),
-        ((f"[bold]{each['name']}[/]", each["for"], each["distribution"]) for each in facts),
+        (
+            (f"[bold]{each['name']}[/]", verbatim(each["for"]), each["distribution"])
+            for each in facts
+        ),
     )
-    return 0
+    return 5 if any(each.broken for each in shipped) else 0
 
 
 def _pipeline_facts(shipped: Shipped) -> dict[str, str]:
+    broken = shipped.broken
     return {
         "name": shipped.name,
-        "for": shipped.document.for_.describe(),
+        "for": f"broken: {broken}" if broken else shipped.document.for_.describe(),
         "distribution": shipped.distribution,
     }
 
@@ -237,6 +241,7 @@ def _plugins(arguments: argparse.Namespace) -> int:
                     "module": plugin.module,
                     "state": plugin.state,
                     "error": plugin.error or None,
+                    "deprecations": list(plugin.deprecations),
                     "offers": {hook: len(many) for hook, many in plugin.records.items() if many},
                 }
                 for plugin in plugins
@@ -260,6 +265,9 @@ def _plugins(arguments: argparse.Namespace) -> int:
                 for plugin in plugins
             ),
         )
+        for plugin in plugins:
+            for deprecation in plugin.deprecations:
+                console().print(f"[yellow]{plugin}[/]: {verbatim(deprecation)}", soft_wrap=True)
     return 5 if registry().failed else 0
 
 
