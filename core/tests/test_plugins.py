@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
+from importlib import metadata
 
 import pytest
 from heliodor import plugins
@@ -52,7 +54,7 @@ def test_a_listed_plugin_becomes_declared_without_loading_its_steps(plugin):
 
 def test_a_plugin_is_listed_before_anything_is_imported(install):
     point = install("heliodor-x", "no_such_module_anywhere")
-    assert plugins._plugin(point).state == "listed"
+    assert [plugin.state for plugin in plugins.listed([point])] == ["listed"]
 
 
 def test_plugins_come_in_the_order_of_their_distributions(plugin):
@@ -136,7 +138,7 @@ def test_nothing_of_a_plugin_that_failed_late_stays(plugin):
             )
         ]
     )
-    found.manager.hook.run_finished(result=None)
+    found.notify("run_finished", result=None)
     assert found.steps == {}
     assert seen == []
 
@@ -183,8 +185,8 @@ def test_modes_of_one_name_fail_both_plugins_and_name_them(plugin):
 
 
 def test_nothing_displaces_a_selector_of_the_core(plugin):
-    core = plugins._listed(None)
-    (core,) = [point for point in core if point.value == "heliodor.builtin"]
+    installed = metadata.entry_points(group="heliodor")
+    (core,) = [point for point in installed if point.value == "heliodor.builtin"]
     rival = plugin("aaa", heliodor_selectors=[SelectorSpec("mine", 100, "nowhere:Mine")])
     found = Registry([core, rival])
     assert [p.distribution for p in found.failed] == ["aaa"]
@@ -406,9 +408,16 @@ def test_installed_entry_points_are_found(plugin, monkeypatch):
 
 def test_hook_calls_are_traced_when_asked(plugin, monkeypatch, capsys):
     monkeypatch.setenv("HELIODOR_TRACE_HOOKS", "1")
-    found = Registry([plugin("heliodor-x", run_finished=lambda result: None)])
-    found.manager.hook.run_finished(result=None)
-    assert "run_finished" in capsys.readouterr().err
+    steps = (step(name) for name in ("a", "b"))
+    found = Registry(
+        [plugin("heliodor-x", heliodor_steps=lambda: steps, run_finished=lambda result: None)]
+    )
+    assert found.notify("run_finished", result=None) == []
+    said = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(
+        r"hook heliodor_steps of heliodor-x==1\.0 \(x\): 2 records, \d+\.\d\d ms", said[0]
+    )
+    assert said[1].startswith("hook run_finished of heliodor-x==1.0 (x): done, ")
 
 
 # ------------------------------------------------------------------ every declaring hook

@@ -173,7 +173,7 @@ def run_step(
 
     Parameters
     ----------
-    name : of the step (``jump``)
+    name : of the step (``jump``), or where it is: ``my_steps.py:destripe``, ``package.module:name``
     data : model or file; it is not changed
     references : file by type, or a folder to search
     threads : pieces worked on at once

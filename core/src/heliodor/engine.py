@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from heliodor.data import Product, Ramp
 from heliodor.declare import Note, Phase, StepSpec
-from heliodor.errors import StepError
+from heliodor.errors import PluginError, StepError
 from heliodor.params import Params
 from heliodor.step import Members, Piece, References, Skipped, Step
 from heliodor.workspace import MEMORY, Workspace
@@ -55,9 +56,21 @@ class Outcome:
 
 
 def load(path: str) -> Any:
-    """Import what a dotted path (``package.module:Name``) names."""
+    """Import what a dotted path (``package.module:Name``, ``...:name.Attribute``) names.
+
+    Raises
+    ------
+    heliodor.errors.PluginError
+        It cannot be; names the plugin with its version, and the cause.
+    """
     module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
+    try:
+        return attrgetter(name)(importlib.import_module(module))
+    except (Exception, SystemExit) as error:  # whatever a stranger's module raises
+        from heliodor.plugins import registry
+
+        cause = f"{type(error).__name__}: {error}"
+        raise PluginError(f"{registry().blame(path)}: {path} cannot be loaded: {cause}") from error
 
 
 def pieces(phase: Phase, shape: tuple[int, int, int, int], strip: int) -> Iterator[Piece]:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from heliodor import exposures, parametersources
+from heliodor import exposures, parametersources, stepfiles
 from heliodor.declare import ModeSpec, RefNeed, StepSpec
 from heliodor.documents.apply import options
+from heliodor.documents.conditions import All
 from heliodor.documents.facts import facts
 from heliodor.documents.nodes import MAIN
 from heliodor.documents.shipped import for_exposure
@@ -130,6 +131,7 @@ class _Planner:
             self.profile.refuse_absent(self.layers.given, self.names, self.pipeline.bare)
         self.layers.check(self.names)
         nodes = self._spending(reachable(self._with_references(nodes)))
+        _refuse_shared_keywords(nodes)
         nints, ngroups, ny, nx = (self.exposure.sizes.get(name, 1) for name in SIZES)
         memory = predict(
             (nints, ngroups, ny, nx),
@@ -245,9 +247,7 @@ class _Planner:
                 yield PlannedStep(name, offer, params, {}, port, {}, False, reason, use.condition)
 
     def _step(self, use: StepUse, port: str) -> PlannedStep:
-        keywords = self.exposure.keywords
-        _refuse_unwritten(use)
-        offer = self.plugins.choose(use.step, keywords, self.trusted, use.use)
+        offer, use = self._offer(use, port)
         if (
             self.exposure.level not in exposures.RAMP_LEVELS
             and port == MAIN
@@ -331,8 +331,37 @@ class _Planner:
             )
         return tuple(planned)
 
+    def _offer(self, use: StepUse, port: str) -> tuple[Offer, StepUse]:
+        """Choose who does a step; one from a file may itself say when it is done."""
+        if not stepfiles.is_code(use.step):
+            keywords = self.exposure.keywords
+            return self.plugins.choose(use.step, keywords, self.trusted, use.use), use
+        if use.use is not None:
+            raise use.place.error(f"'use' is for steps of plugins, not for {use.step}.")
+        on_ramp = port == MAIN and self.exposure.level in exposures.RAMP_LEVELS
+        try:
+            offer = stepfiles.find(use.step, self.plugins, ramp=on_ramp)
+        except HeliodorError as error:
+            raise type(error)(f"{use.place}: {error}") from error
+        if on_ramp != (offer.spec.takes == "ramp"):
+            what = "a product: say which with 'of'" if on_ramp else f"ramps, and not on {port}"
+            raise use.place.error(f"{use.label} works on {what}.")
+        truth = offer.when.evaluate(self.facts)
+        condition = All((use.condition, offer.when))
+        if use.runs is not False and not offer.spec.applies.accepts(self.exposure.keywords):
+            asked = offer.spec.applies.keywords.items()
+            reason = ", ".join(f"{name} {' or '.join(values)}" for name, values in asked)
+            use = replace(use, runs=False, reason=f"it is for {reason}")
+        elif truth is False and use.runs is not False:
+            use = replace(use, runs=False, reason=offer.when.because(self.facts))
+        elif truth is not True and use.runs is True:
+            use = replace(use, runs=truth, reason=f"decided at run: {offer.when.describe()}")
+        return offer, replace(use, condition=condition)
+
     def _offered(self, chosen: Offer) -> tuple[str, ...]:
         """Name strangers whose implementation would have been more specific."""
+        if isinstance(chosen, stepfiles.FileOffer):
+            return ()
         return tuple(
             offer.plugin.distribution
             for offer in self.plugins.steps[chosen.spec.name]
@@ -397,12 +426,17 @@ def _port(node: tuple[StepUse, str] | SaveUse) -> str:
     return node[1] if isinstance(node, tuple) else node.port
 
 
-def _refuse_unwritten(use: StepUse) -> None:
-    if "." in use.step.partition(":")[0]:
-        raise NotYetError(
-            f"{use.place}: {use.step}: steps cannot be loaded from a file or module yet; "
-            "a step in an installed plugin can be used by its name."
-        )
+def _refuse_shared_keywords(nodes: list[PlannedNode]) -> None:
+    """Refuse a step from a file that would record itself under another's keyword."""
+    owners: dict[str, PlannedStep] = {}
+    steps = [node for node in nodes if isinstance(node, PlannedStep)]
+    for step in sorted(steps, key=lambda step: isinstance(step.offer, stepfiles.FileOffer)):
+        other = owners.setdefault(step.spec.status, step)
+        if isinstance(step.offer, stepfiles.FileOffer) and other.spec.name != step.spec.name:
+            raise UsageError(
+                f"{step.offer.plugin}: {step.label} and {other.label} would both be recorded as "
+                f"{step.spec.status}; give yours another, such as @step(status='S_MINE')."
+            )
 
 
 def _outputs(use: StepUse, spec: StepSpec) -> Mapping[str, str]:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from types import ModuleType
@@ -20,7 +23,7 @@ from typing import Any
 
 import pluggy
 
-from heliodor import hookspecs
+from heliodor import checks, hookspecs
 from heliodor.declare import (
     Command,
     Keywords,
@@ -68,25 +71,36 @@ class Plugin:
     name : of the entry point
     module : dotted name
     distribution : that installed it
+    about : headers of the distribution's metadata
     state : ``listed``, ``declared`` or ``failed``
     error : why it failed
     records : what its hooks returned, by hook name
+    deprecations : what it uses that will go, in the words of the warnings
     """
 
     name: str
     module: str
     distribution: str
+    about: str = ""
     state: str = "listed"
     error: str = ""
     records: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    deprecations: tuple[str, ...] = ()
 
     @functools.cached_property
     def version(self) -> str:
-        """Version of the distribution; its metadata are read only when asked for."""
+        """Version of the distribution."""
+        if said := re.search(r"^Version: *(.+?) *$", self.about, re.MULTILINE):
+            return said[1]
         try:
             return metadata.version(self.distribution)
         except metadata.PackageNotFoundError:
             return "unknown"
+
+    @property
+    def needs(self) -> list[str]:
+        """What the distribution depends on."""
+        return re.findall(r"^Requires-Dist: *(.+?) *$", self.about, re.MULTILINE)
 
     @property
     def key(self) -> str:
@@ -121,12 +135,12 @@ class Registry:
     ):
         self.manager = pluggy.PluginManager(GROUP)
         self.manager.add_hookspecs(hookspecs)
-        if os.environ.get("HELIODOR_TRACE_HOOKS"):
-            self.manager.trace.root.setwriter(lambda text: print(text, end="", file=sys.stderr))
-            self.manager.enable_tracing()
-        self.plugins = [_plugin(point) for point in _listed(entry_points)]
+        self.traced = bool(os.environ.get("HELIODOR_TRACE_HOOKS"))
+        self.plugins = listed(entry_points)
         if only is not None:
-            wanted = set(only)
+            wanted, known = set(only), {plugin.name for plugin in self.plugins}
+            for name in sorted(wanted - known):
+                raise UsageError(did_you_mean(name, known, "plugin"))
             self.plugins = [p for p in self.plugins if p.name in wanted or p.key == CORE]
         for plugin in self.plugins:
             self._declare(plugin)
@@ -302,23 +316,67 @@ class Registry:
             f"Installed: {', '.join(known) or 'no instrument'}." + self._failures()
         )
 
+    def notify(self, event: str, **arguments: Any) -> list[str]:
+        """Tell all plugins of an event; what they raise is returned as text and goes no further."""
+        problems = []
+        by_key = {plugin.key: plugin for plugin in self.plugins}
+        for implementation in getattr(self.manager.hook, event).get_hookimpls():
+            plugin = by_key[implementation.plugin_name]
+            given = {name: arguments[name] for name in implementation.argnames}
+            try:
+                self._traced(plugin, event, implementation.function, given)
+            except (Exception, SystemExit) as error:
+                problems.append(f"{plugin}: {event}: {type(error).__name__}: {error}")
+        return problems
+
+    def blame(self, path: str) -> str:
+        """Name the plugin to which the module of a dotted path belongs, or the module itself."""
+        module = path.partition(":")[0]
+        for plugin in self.plugins:
+            if plugin.module.partition(".")[0] == module.partition(".")[0]:
+                return str(plugin)
+        return module
+
+    def _traced(
+        self, plugin: Plugin, hook: str, function: Callable[..., Any], given: Mapping[str, Any]
+    ) -> Any:
+        """Call one implementation of a hook; if hooks are traced, say so on standard error."""
+        start, outcome = time.perf_counter(), "None"
+        try:
+            answer = function(**given)
+            # what a declaring hook gives may be made while it is gone through
+            answer = tuple(answer) if hook in DECLARING else answer
+            outcome = f"{len(answer)} records" if hook in DECLARING else "done"
+            return answer
+        except BaseException as error:
+            outcome = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            if self.traced:
+                spent = 1e3 * (time.perf_counter() - start)
+                print(f"hook {hook} of {plugin}: {outcome}, {spent:.2f} ms", file=sys.stderr)
+
     def _failures(self) -> str:
         return "".join(f"\nNot working: {plugin}: {plugin.error}" for plugin in self.failed)
 
     def _declare(self, plugin: Plugin) -> None:
         """Import a plugin and call its declaring hooks; a failure drops the whole plugin."""
         try:
-            module = importlib.import_module(plugin.module)
-            _check_marked(module)
-            self.manager.register(module, name=plugin.key)
-            self.manager.check_pending()
-            records = {hook: self._call(hook, module) for hook in DECLARING}
-            for spec in records["heliodor_steps"]:
-                _check_step(spec)
-        except Exception as error:  # whatever a stranger's module raises
+            checks.core(plugin.needs)
+            with warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always", DeprecationWarning)
+                module = importlib.import_module(plugin.module)
+                checks.marked(module, DECLARING)
+                self.manager.register(module, name=plugin.key)
+                self.manager.check_pending()
+                records = {hook: self._call(hook, module, plugin) for hook in DECLARING}
+            for record in itertools.chain.from_iterable(records.values()):
+                checks.record(record)
+        except (Exception, SystemExit) as error:  # whatever a stranger's module raises
             self._fail(plugin, f"{type(error).__name__}: {error}")
             return
         plugin.records = records
+        plugin.deprecations = tuple(dict.fromkeys(str(warning.message) for warning in warned))
         plugin.state = "declared"
 
     def _fail(self, plugin: Plugin, error: str) -> None:
@@ -353,12 +411,12 @@ class Registry:
     def _by_name(self, hook: str) -> dict[str, Any]:
         return {record.name: record for _, record in self._records(hook)}
 
-    def _call(self, hook: str, module: ModuleType) -> tuple[Any, ...]:
+    def _call(self, hook: str, module: ModuleType, plugin: Plugin) -> tuple[Any, ...]:
         """Call one plugin's implementation of a declaring hook, if it has one."""
         caller = getattr(self.manager.hook, hook)
         for implementation in caller.get_hookimpls():
             if implementation.plugin is module:
-                records = tuple(implementation.function())
+                records = self._traced(plugin, hook, implementation.function, {})
                 for record in records:
                     if not isinstance(record, DECLARING[hook]):
                         raise PluginError(
@@ -368,44 +426,34 @@ class Registry:
         return ()
 
 
-def _listed(entry_points: Iterable[metadata.EntryPoint] | None) -> list[metadata.EntryPoint]:
-    """Entry points of our group, sorted so that nothing depends on the order of sys.path."""
+def listed(entry_points: Iterable[metadata.EntryPoint] | None = None) -> list[Plugin]:
+    """List the plugins of this environment, without importing any.
+
+    Parameters
+    ----------
+    entry_points : instead of the installed ones; for tests
+
+    Returns
+    -------
+    sorted by distribution and name, so that nothing depends on the order of sys.path
+    """
     points = metadata.entry_points(group=GROUP) if entry_points is None else entry_points
-    return sorted(points, key=lambda point: (_distribution(point), point.name))
-
-
-def _distribution(point: metadata.EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else point.value.split(".")[0]
+    plugins = (_plugin(point) for point in points)
+    return sorted(plugins, key=lambda plugin: (plugin.distribution, plugin.name))
 
 
 def _plugin(point: metadata.EntryPoint) -> Plugin:
-    return Plugin(point.name, point.value, _distribution(point))
+    about = ""
+    if point.dist is not None:
+        # the library's own reader takes ten times as long
+        text = point.dist.read_text("METADATA") or point.dist.read_text("PKG-INFO") or ""
+        about = text.replace("\r", "").partition("\n\n")[0]
+    name = re.search(r"^Name: *(.+?) *$", about, re.MULTILINE)
+    return Plugin(point.name, point.value, name[1] if name else point.value.split(".")[0], about)
 
 
 def _exposures(spec: StepSpec) -> str:
     return str({key: list(values) for key, values in spec.applies.keywords.items()} or "all")
-
-
-def _check_marked(module: ModuleType) -> None:
-    """Refuse a hook without its mark: pluggy would pass over it without a word."""
-    for name in DECLARING:
-        function = getattr(module, name, None)
-        if function is not None and not hasattr(function, f"{GROUP}_impl"):
-            raise PluginError(f"{name} is not marked with @hookimpl of heliodor.hookspecs")
-
-
-def _check_step(spec: StepSpec) -> None:
-    if not re.fullmatch(r"[A-Z0-9_-]{1,8}", spec.status):
-        raise PluginError(
-            f"step {spec.name}: status keyword {spec.status!r} must be 1 to 8 capital letters, "
-            "digits, _ or -"
-        )
-    looks = {phase.looks == "association" for phase in spec.phases}
-    if looks and looks != {spec.scope != "exposure"}:
-        raise PluginError(
-            f"step {spec.name}: all phases look at association if the scope is more than one "
-            f"exposure, and none otherwise; the scope is {spec.scope}"
-        )
 
 
 @functools.cache

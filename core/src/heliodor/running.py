@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -161,7 +162,6 @@ class Run:
         self.plan = plan
         self.save = save
         self.observer = observer
-        self.hooks = registry().manager.hook
         self.result = Result(plan)
         self.facts = dict(plan.facts)
         self.ports: dict[str, Ramp | Product] = {}
@@ -447,9 +447,14 @@ class Run:
             yield
         except HeliodorError as error:
             raise type(error)(f"{place}: {error}") from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            from heliodor.stepfiles import raised_at
+
+            module = sys.modules.get(step.spec.impl.partition(":")[0])
+            line = raised_at(error, getattr(module, "__file__", None))
             raise StepError(
                 f"{place} of {step.offer.plugin} failed: {type(error).__name__}: {error}"
+                + (f" ({line})" if line else "")
             ) from error
 
     def _save(self, node: PlannedSave) -> None:
@@ -476,11 +481,4 @@ class Run:
 
     def _event(self, name: str, **arguments: Any) -> None:
         """Tell observing plugins; what they raise is recorded and goes no further."""
-        for implementation in getattr(self.hooks, name).get_hookimpls():
-            given = {key: arguments[key] for key in implementation.argnames}
-            try:
-                implementation.function(**given)
-            except Exception as error:
-                self.result.problems.append(
-                    f"{implementation.plugin_name}: {name}: {type(error).__name__}: {error}"
-                )
+        self.result.problems += registry().notify(name, **arguments)

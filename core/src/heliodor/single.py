@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliodor import exposures, parametersources, products
+from heliodor import exposures, parametersources, products, stepfiles
 from heliodor.data import Keywords, Product, Ramp
 from heliodor.declare import Layout, ModeSpec
 from heliodor.engine import execute, load
@@ -37,10 +37,13 @@ def run_single(
     """Run a step; see `heliodor.api.run_step`."""
     plugins = registry()
     source = Path(data) if isinstance(data, str | Path) else None
-    offers = plugins.offers(name)
-    work = _read(plugins, data, offers[0].spec.takes, threads)
-    offer = plugins.choose(name, work.keywords, _trusted(plugins, work.keywords), use)
-    layers = Layered()
+    if stepfiles.is_code(name):
+        offer: Offer = stepfiles.find(name, plugins, ramp=_is_ramp(data))
+        work = _read(plugins, data, offer.spec.takes, threads)
+    else:
+        work = _read(plugins, data, plugins.offers(name)[0].spec.takes, threads)
+        offer = plugins.choose(name, work.keywords, _trusted(plugins, work.keywords), use)
+    name, layers = offer.spec.name, Layered()
     sources = Sources(references, folders, source)
     wanted = Wanted(sources, references=parameter_references)
     pars = parametersources.for_step(name, plugins, work.keywords, wanted)
@@ -100,6 +103,11 @@ def _read(plugins: Registry, data: Any, takes: str, threads: int) -> Ramp | Prod
         layout = mode.layout if mode else Layout()
         return exposures.read_ramp(exposure, threads, model=layout.ramp)
     return exposures.read_ramp_from_model(data)
+
+
+def _is_ramp(data: Any) -> bool:
+    shape = exposures.look(data).shape if isinstance(data, str | Path) else data.data.shape
+    return len(shape) == 4
 
 
 def _references(

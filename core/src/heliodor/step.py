@@ -1,4 +1,4 @@
-"""What a step is: a class whose methods are called with pieces of the data.
+"""What a step is: a class whose methods are called with pieces of the data, or a function.
 
 The engine makes one instance for one exposure, calls `Step.prepare` once, each declared phase
 with every piece (in threads), and `Step.finish` once.
@@ -7,10 +7,10 @@ with every piece (in threads), and `Step.finish` once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, overload
 
 from heliodor.errors import StepError
 from heliodor.params import Params
@@ -18,10 +18,12 @@ from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
     from heliodor.data import Product, Ramp
+    from heliodor.declare import Look, RefNeed, StepSpec
     from heliodor.references.files import Reference
     from heliodor.services import Service
 
 P = TypeVar("P", bound=Params)
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,3 +199,70 @@ class Step(Generic[P]):
         `Skipped` says that there was nothing to do after all.
         """
         return None
+
+
+@overload
+def step(given: Function, /) -> Function: ...
+@overload
+def step(given: StepSpec, /) -> Callable[[Function], Function]: ...
+@overload
+def step(
+    *,
+    looks: Look = ...,
+    writes: str | Iterable[str] = ...,
+    title: str = ...,
+    when: Mapping[str, Any] = ...,
+    references: str | Iterable[str | RefNeed] = ...,
+    takes: Literal["ramp", "image"] = ...,
+    status: str = ...,
+    sets_bits: Iterable[str] = ...,
+    version: str = ...,
+) -> Callable[[Function], Function]: ...
+def step(given: Any = None, /, **declared: Any) -> Any:
+    """Make a step of a function on arrays; the function stays what it is.
+
+    Its arguments say what it is given, and its keyword-only arguments are the step's parameters,
+    with their defaults; `heliodor.params.parameter` in an ``Annotated`` says range and unit.  It
+    changes arrays in place, or returns the new one, or several by name.  It may return `Skipped`.
+
+    ====================================================  =========================================
+    an argument                                           is
+    ====================================================  =========================================
+    ``data``, ``groupdq``, ``pixeldq``, ``zeroframe``     planes of a ramp
+    ``data``, ``err``, ``dq``, ``var_poisson`` ...        planes of a product of slopes
+    a reference type (``gain``)                           its image, cut to the exposure; the open
+                                                          file if it is annotated as `Reference`
+    ``keywords``                                          header keywords; may be set where the
+                                                          step looks at the whole exposure
+    ``piece``, ``log``                                    the bounds of the piece; a logger
+    ====================================================  =========================================
+
+    Parameters
+    ----------
+    given : the function, or the step's declaration made elsewhere
+    looks : what a piece must hold whole, see `heliodor.declare.Look`; the exposure by default.  An
+        argument has the axes that it sees whole: ``data`` is (ny, nx) for ``frame``, (ngroups, ny,
+        nx) for ``ramp`` and ``frames``, and has all four for ``pixels`` and ``exposure``
+    writes : planes that it changes; by default all it is given.  The others are read-only
+    title : one line for lists; the first of the docstring by default
+    when : condition for running it, as in a pipeline: ``{"instrument": "NIRCAM"}``
+    references : types of references of its own
+    takes : ``ramp`` or ``image``, where the arguments do not say
+    status : keyword that records the outcome; made from the name by default
+    sets_bits : data quality bits it may set
+    version : of the algorithm; goes into the receipt
+
+    Examples
+    --------
+    >>> @step(looks="frame", writes="data")
+    ... def destripe(data, *, strength: float = 1.0):
+    ...     return data - strength * data.mean(axis=1, keepdims=True)
+    """
+
+    def decorate(function: Function) -> Function:
+        from heliodor.functions import attach
+
+        attach(function, None if callable(given) else given, **declared)
+        return function
+
+    return decorate(given) if callable(given) else decorate

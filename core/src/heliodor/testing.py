@@ -11,18 +11,25 @@ from copy import deepcopy
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import numpy as np
 
-from heliodor.data import Keywords, Product, Ramp
+from heliodor.data import Product, Ramp
+from heliodor.samples import Simulated, made_up_image, made_up_ramp, make_ramp, simulated
 
 if TYPE_CHECKING:
     from heliodor.declare import StepSpec
     from heliodor.engine import Outcome, Task
     from heliodor.references.files import Reference
     from heliodor.workspace import Workspace
+
+__all__ = [
+    "Simulated", "check_pieces", "check_scratch", "conformance", "made_up_image", "made_up_ramp",
+    "make_ramp", "make_reference", "run_step", "simulated",
+]  # fmt: skip
 
 THREADS = (1, 2, 8)
 STRIPS = (1, 7, 64, 1_000_000)
@@ -31,42 +38,11 @@ STRIPS = (1, 7, 64, 1_000_000)
 ROOMS = (0, 1_000_000_000)
 """Memory for rows of a ramp on scratch [bytes]: for one row at a time, and for all of them."""
 
+Declared = Any
+"""A step: its `StepSpec`, or a class or function of a file."""
+
 Given = Any
 """A reference file: open, a path, the array of its SCI extension, or arrays by extension."""
-
-
-def make_ramp(
-    data: Any,
-    groupdq: Any = None,
-    zeroframe: Any = None,
-    pixeldq: Any = None,
-    **keywords: Any,
-) -> Ramp:
-    """Make a ramp of copies of arrays.
-
-    Parameters
-    ----------
-    data : (nints, ngroups, ny, nx) [DN]; becomes float32, as `zeroframe` does
-    groupdq : of the same shape; becomes uint8; zero unless given
-    zeroframe : (nints, ny, nx) [DN] or None
-    pixeldq : (ny, nx); becomes uint32; zero unless given
-    **keywords : of the header; the array begins at the corner of the detector unless SUBSTRT1 and
-        SUBSTRT2 say otherwise
-
-    Examples
-    --------
-    >>> ramp = make_ramp(np.zeros((2, 5, 4, 8)), TGROUP=10.0)
-    >>> ramp.shape, ramp.keywords["TGROUP"]
-    ((2, 5, 4, 8), 10.0)
-    """
-    data = _copy(data, np.float32)
-    return Ramp(
-        data=data,
-        groupdq=_copy(np.zeros(data.shape) if groupdq is None else groupdq, np.uint8),
-        pixeldq=_copy(np.zeros(data.shape[-2:]) if pixeldq is None else pixeldq, np.uint32),
-        keywords=Keywords({"SUBSTRT1": 1, "SUBSTRT2": 1, **keywords}),
-        zeroframe=None if zeroframe is None else _copy(zeroframe, np.float32),
-    )
 
 
 def make_reference(
@@ -108,7 +84,7 @@ def make_reference(
 
 
 def run_step(
-    spec: StepSpec,
+    spec: Declared,
     exposure: Ramp | Product,
     references: Mapping[str, Given] | None = None,
     *,
@@ -120,7 +96,7 @@ def run_step(
 
     Parameters
     ----------
-    spec : the step's declaration
+    spec : the step's declaration, its class, or the function that is a step
     exposure : a ramp, or a product for a step that takes images; changed in place
     references : by type; an open `Reference`, a path, an array that becomes SCI, or a mapping of
         arrays by extension
@@ -130,20 +106,22 @@ def run_step(
 
     Examples
     --------
-    A step whose declaration is `SPEC` is run on arrays in two lines:
+    A step whose declaration is `SPEC` is run on arrays in two lines, as is a function ``destripe``
+    that takes the place of `SPEC`:
 
     >>> ramp = make_ramp(data, NFRAMES=1, TGROUP=10.0)  # doctest: +SKIP
     >>> outcome = run_step(SPEC, ramp, {"gain": gain, "readnoise": noise})  # doctest: +SKIP
     """
     from heliodor.engine import execute, load
 
+    spec = _spec(spec)
     params = load(spec.params)(**parameters)
     with _opened(exposure, references or {}) as files:
         return execute(spec, exposure, params, files, threads=threads, strip=strip)
 
 
 def check_pieces(
-    spec: StepSpec,
+    spec: Declared,
     exposure: Ramp | Product,
     references: Mapping[str, Given] | None = None,
     **parameters: Any,
@@ -165,7 +143,7 @@ def check_pieces(
     AssertionError
         An array, a keyword, or the status is not the same; the message says which.
     """
-    first, expected = None, {}
+    spec, first, expected = _spec(spec), None, {}
     with _opened(exposure, references or {}) as files:
         for threads, strip in product(THREADS, STRIPS):
             result = deepcopy(exposure)
@@ -183,7 +161,7 @@ def check_pieces(
 
 
 def check_scratch(
-    spec: StepSpec,
+    spec: Declared,
     exposure: Ramp,
     references: Mapping[str, Given] | None = None,
     **parameters: Any,
@@ -207,6 +185,7 @@ def check_scratch(
     from heliodor.engine import STRIP, Task, load
     from heliodor.together import Convoy
 
+    spec = _spec(spec)
     with ExitStack() as stack:
         files = stack.enter_context(_opened(exposure, references or {}))
         ramp = deepcopy(exposure)
@@ -227,6 +206,60 @@ def check_scratch(
                 f"{spec.name} on scratch, with {threads} threads and room for {room} bytes, "
                 f"differs from memory: {', '.join(different)}"
             )
+
+
+def conformance(
+    what: Declared | str | ModuleType,
+    exposure: Ramp | Product | None = None,
+    references: Mapping[str, Given] | None = None,
+    *,
+    may_clear: Iterable[str] = (),
+    **parameters: Any,
+) -> None:
+    """Hold what a plugin promises, or one step.
+
+    *A plugin*: it can be declared, and its declaration imports nothing heavy; what it names is
+    there; steps and parameters are described, and can be pickled; modes say for which exposures
+    they are, and no other has the same; selectors answer with reasons; rules name products by what
+    members share; pipelines can be read, and their steps are installed.
+
+    *A step*: besides, it writes only planes that it declares; flags are not lost; arrays keep
+    shape, type and unit; the result is the same, to the byte, for any pieces, any number of threads
+    and on scratch; it takes no more memory than it says.
+
+    Parameters
+    ----------
+    what : a step: its `StepSpec`, class or function; or a plugin: its module, or its name
+    exposure : what the step is run on, unchanged; a `made_up_ramp` or `made_up_image` by default
+    references : by type, as for `run_step`
+    may_clear : bits that the step clears on purpose
+    **parameters : of the step
+
+    Raises
+    ------
+    AssertionError
+        Names all that does not hold.
+    """
+    from heliodor.conformance import check_plugin, check_step
+
+    if isinstance(what, str | ModuleType):
+        check_plugin(what)
+        return
+    spec = _spec(what)
+    if exposure is None:
+        exposure = made_up_ramp() if spec.takes == "ramp" else made_up_image()
+    check_step(spec, exposure, references or {}, tuple(may_clear), parameters)
+
+
+def _spec(step: Declared) -> StepSpec:
+    """Give the declaration of whatever is a step."""
+    from heliodor.declare import StepSpec
+
+    if isinstance(step, StepSpec):
+        return step
+    from heliodor.stepfiles import declared
+
+    return declared(step)
 
 
 def _moved(ramp: Ramp, workspace: Workspace) -> Ramp:
@@ -258,10 +291,6 @@ def _begin_early(task: Task, ramp: Ramp) -> None:
     for array, values in zip(unread, kept, strict=True):
         # what is flagged in PIXELDQ stays
         np.copyto(array, array | values if array is ramp.pixeldq else values)
-
-
-def _copy(array: Any, dtype: Any) -> np.ndarray:
-    return np.array(array, dtype, order="C")
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class Broken(Exception):
     error : what it raised
     """
 
-    def __init__(self, number: int, error: Exception):
+    def __init__(self, number: int, error: BaseException):
         super().__init__(number, error)
         self.number = number
         self.error = error
@@ -145,7 +145,7 @@ class Convoy:
         start = time.perf_counter()
         try:
             yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise Broken(owner, error) from error
         seconds = time.perf_counter() - start
         after = count(self.ramp, where, flags) if flags else 0

@@ -42,12 +42,12 @@ def _steps(arguments: argparse.Namespace) -> int:
 
 def configure_step(parser: argparse.ArgumentParser) -> None:
     """``heliodor step NAME``."""
-    parser.add_argument("name", help="name of a step, such as jump")
+    parser.add_argument("name", help="name of a step, such as jump, or my_steps.py:destripe")
     parser.set_defaults(run=_step)
 
 
 def _step(arguments: argparse.Namespace) -> int:
-    offers = registry().offers(arguments.name)
+    offers = offers_of(arguments.name)
     if arguments.json:
         print_json([step_facts(offer) | {"parameters": parameters(offer.spec)} for offer in offers])
         return 0
@@ -55,6 +55,8 @@ def _step(arguments: argparse.Namespace) -> int:
         spec = offer.spec
         console().print(f"[bold]{spec.name}[/]  {spec.summary}")
         console().print(f"offered by {offer.plugin}, for {described(spec.applies)}")
+        for line in said(offer):
+            console().print(verbatim(line))
         refs = ", ".join(need.type + (" (optional)" if need.optional else "") for need in spec.refs)
         console().print(f"references: {refs or 'none'}")
         console().print(f"sets: {', '.join(spec.sets_bits) or 'no DQ bits'}; keyword {spec.status}")
@@ -66,6 +68,34 @@ def _step(arguments: argparse.Namespace) -> int:
             ),
         )
     return 0
+
+
+def offers_of(name: str) -> list[Offer]:
+    """Give the implementations of a step, or the one in a file or module."""
+    from heliodor import stepfiles
+
+    return (
+        [stepfiles.find(name, registry())] if stepfiles.is_code(name) else registry().offers(name)
+    )
+
+
+def said(offer: Offer) -> list[str]:
+    """Give what the source of a step in a file says: what it changes, when, and its docstring."""
+    import inspect
+
+    from heliodor import stepfiles
+    from heliodor.documents.conditions import ALWAYS
+
+    if not isinstance(offer, stepfiles.FileOffer):
+        return []
+    lines = [
+        f"looks at {each.looks}, writes {', '.join(each.writes)}" for each in offer.spec.phases
+    ]
+    if offer.when is not ALWAYS:
+        lines.append(f"when {offer.when.describe()}")
+    _, _, doc = (inspect.getdoc(load(offer.spec.impl)) or "").partition("\n\n")
+    body = doc.partition("Parameters\n---")[0].strip()
+    return [*lines, "", *body.splitlines()] if body else lines
 
 
 def step_facts(offer: Offer) -> dict[str, Any]:
@@ -177,15 +207,19 @@ def _pipelines(arguments: argparse.Namespace) -> int:
         return 0
     print_table(
         ("pipeline", "for", "from"),
-        ((f"[bold]{each['name']}[/]", each["for"], each["distribution"]) for each in facts),
+        (
+            (f"[bold]{each['name']}[/]", verbatim(each["for"]), each["distribution"])
+            for each in facts
+        ),
     )
-    return 0
+    return 5 if any(each.broken for each in shipped) else 0
 
 
 def _pipeline_facts(shipped: Shipped) -> dict[str, str]:
+    broken = shipped.broken
     return {
         "name": shipped.name,
-        "for": shipped.document.for_.describe(),
+        "for": f"broken: {broken}" if broken else shipped.document.for_.describe(),
         "distribution": shipped.distribution,
     }
 
@@ -207,6 +241,7 @@ def _plugins(arguments: argparse.Namespace) -> int:
                     "module": plugin.module,
                     "state": plugin.state,
                     "error": plugin.error or None,
+                    "deprecations": list(plugin.deprecations),
                     "offers": {hook: len(many) for hook, many in plugin.records.items() if many},
                 }
                 for plugin in plugins
@@ -230,6 +265,9 @@ def _plugins(arguments: argparse.Namespace) -> int:
                 for plugin in plugins
             ),
         )
+        for plugin in plugins:
+            for deprecation in plugin.deprecations:
+                console().print(f"[yellow]{plugin}[/]: {verbatim(deprecation)}", soft_wrap=True)
     return 5 if registry().failed else 0
 
 

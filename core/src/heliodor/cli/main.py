@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from heliodor.errors import HeliodorError, Interrupted, UsageError, did_you_mean
+from heliodor.errors import HeliodorError, Interrupted, PluginError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from heliodor.declare import Command
+
+WITHOUT_PLUGINS = ("new", "picture")
+"""Commands that no plugin has a part in."""
 
 EPILOG = """\
 exit codes: 0 done; 1 unexpected failure; 2 wrong command, parameter or pipeline; 3 unusable
@@ -38,11 +45,10 @@ def parser(chosen: str | None = None) -> Parser:
 
     Parameters
     ----------
-    chosen : the command that will be run: a plugin's code is loaded for its own command only
+    chosen : the command that will be run: a plugin's code is loaded for its own command only, and
+        plugins are looked for only by commands that need them
     """
-    from heliodor.cli import builds, lists, parameters, picture, pipeline, run
-    from heliodor.engine import load
-    from heliodor.plugins import registry
+    from heliodor.cli import builds, lists, new, parameters, picture, pipeline, run
 
     top = Parser(
         prog="heliodor",
@@ -58,6 +64,7 @@ def parser(chosen: str | None = None) -> Parser:
         sub.set_defaults(parser=sub)
         sub.add_argument("--json", action="store_true", help="print JSON instead of tables")
         sub.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        sub.add_argument("--trace-hooks", action="store_true", help="print each call of a plugin")
         configure(sub)
 
     add("run", "Calibrate raw exposures.", run.configure_run)
@@ -76,11 +83,42 @@ def parser(chosen: str | None = None) -> Parser:
     add("pipeline", "Show a pipeline with edits, or what they change.", pipeline.configure)
     add("builds", "List the operational builds, or describe one.", builds.configure_builds)
     add("whatsnew", "List what changed from one build to another.", builds.configure_whatsnew)
+    add("new", "Begin a plugin: a package that installs, with a test that passes.", new.configure)
     add("plugins", "List the plugins, with what is wrong with any.", lists.configure_plugins)
-    for command in registry().commands.values():
-        ready = command.name == chosen
-        add(command.name, command.help, load(command.impl) if ready else lambda sub: None)
+    if chosen not in WITHOUT_PLUGINS:
+        from heliodor.plugins import registry
+
+        for command in registry().commands.values():
+            ready = _configured(command) if command.name == chosen else lambda sub: None
+            add(command.name, command.help, ready)
     return top
+
+
+def _configured(command: Command) -> Callable[[argparse.ArgumentParser], None]:
+    """Load the code of a plugin's command; what it raises is said to be the plugin's."""
+    from heliodor.engine import load
+    from heliodor.plugins import registry
+
+    configure = load(command.impl)
+    plugin = registry().owner(command)
+
+    def blamed(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(argument: Any) -> Any:
+            try:
+                return function(argument)
+            except (HeliodorError, BrokenPipeError):
+                raise
+            except Exception as error:
+                said = f"{type(error).__name__}: {error}. --debug shows where."
+                raise PluginError(f"{command.name} of {plugin} failed: {said}") from error
+
+        return call
+
+    def ready(sub: argparse.ArgumentParser) -> None:
+        blamed(configure)(sub)
+        sub.set_defaults(run=blamed(sub.get_default("run")))
+
+    return ready
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -112,15 +150,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    if arguments == ["--version"]:
+        import heliodor
+
+        print(heliodor.__version__)
+        return 0
+    if "--trace-hooks" in arguments:
+        os.environ["HELIODOR_TRACE_HOOKS"] = "1"
     top = parser(next((word for word in arguments if not word.startswith("-")), None))
     namespace, unknown = top.parse_known_args(arguments)
     if unknown:
         raise UsageError(_not_understood(getattr(namespace, "parser", top), unknown[0]))
     if namespace.version:
-        import heliodor
-
-        print(heliodor.__version__)
-        return 0
+        return _dispatch(["--version"])
     if namespace.command is None:
         top.print_help()
         return 2

@@ -130,10 +130,10 @@ def request(arguments: argparse.Namespace) -> Request:
     from heliodor.plans import Request
 
     given: dict[str, Any] = {
-        "parameters": dict(_pair(text, "-p STEP.NAME=VALUE") for text in arguments.parameter),
+        "parameters": dict(pair(text, "-p STEP.NAME=VALUE") for text in arguments.parameter),
         "pipelines": tuple(arguments.pipeline),
         "skip": tuple(arguments.skip),
-        "references": dict(_pair(text, "--ref TYPE=FILE") for text in arguments.ref),
+        "references": dict(pair(text, "--ref TYPE=FILE") for text in arguments.ref),
         "folders": tuple(arguments.references),
         "out": arguments.out,
         "max_memory": arguments.max_memory,
@@ -242,7 +242,8 @@ def _refuse_same_products(files: list[Path]) -> None:
         seen[name] = path
 
 
-def _pair(text: str, form: str) -> tuple[str, str]:
+def pair(text: str, form: str) -> tuple[str, str]:
+    """Take apart ``NAME=VALUE``."""
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise UsageError(f"'{text}' is not of the form {form}")

@@ -48,13 +48,30 @@ class Shipped:
 
     @cached_property
     def text(self) -> str:
-        """The YAML."""
-        return files(self.resource.package).joinpath(self.resource.path).read_text("utf-8")
+        """The YAML; whoever ships what cannot be read is named."""
+        try:
+            return files(self.resource.package).joinpath(self.resource.path).read_text("utf-8")
+        except (OSError, ImportError, UnicodeDecodeError) as error:
+            raise PluginError(
+                f"{self.distribution}: its pipeline {self.resource.path} cannot be read: {error}"
+            ) from error
 
     @cached_property
     def document(self) -> Document:
         """The text, parsed."""
-        return parse(self.text, self.path.name, "mode", self.path.parent)
+        try:
+            return parse(self.text, self.path.name, "mode", self.path.parent)
+        except PipelineError as error:
+            raise PluginError(f"{self.distribution}: {error}") from error
+
+    @property
+    def broken(self) -> str:
+        """Why it cannot be used, or nothing."""
+        try:
+            self.document  # noqa: B018
+        except PluginError as error:
+            return str(error)
+        return ""
 
 
 @dataclass(frozen=True)
@@ -163,10 +180,13 @@ def _shipped(plugins: Registry, name: str, mode: ModeSpec, facts: Facts) -> Ship
         if name in mode.pipelines.values():
             raise NotYetError(f"{name}, the pipeline of {mode.title}, is not there yet.")
         raise UsageError(did_you_mean(name, {each.name for each in documents}, "pipeline"))
-    fitting = [each for each in named if each.document.for_.evaluate(facts) is not False]
+    sound = [each for each in named if not each.broken]
+    if not sound:
+        raise PluginError("; ".join(each.broken for each in named))
+    fitting = [each for each in sound if each.document.for_.evaluate(facts) is not False]
     if not fitting:
         reasons = "; ".join(
-            f"{each.distribution}: {each.document.for_.because(facts)}" for each in named
+            f"{each.distribution}: {each.document.for_.because(facts)}" for each in sound
         )
         raise NotYetError(f"{name} is not there yet for this exposure ({reasons}).")
     owner = plugins.owner(mode).distribution

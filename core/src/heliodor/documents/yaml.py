@@ -105,6 +105,20 @@ def load(text: str, name: str) -> Any:
     return _Plain(name).convert(root) if root is not None else None
 
 
+def placed(value: Any, place: Place) -> Any:
+    """Give plain data as if they stood at a place."""
+    if isinstance(value, dict):
+        table = Table(place)
+        table.update({key: placed(item, place) for key, item in value.items()})
+        return table
+    if isinstance(value, list | tuple):
+        items = Items(place)
+        items.extend(placed(item, place) for item in value)
+        items.places = [place] * len(items)
+        return items
+    return value
+
+
 class _Loader(_Base):
     """Composes nodes by the implicit types of the core schema and no others."""
 

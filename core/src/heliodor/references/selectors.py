@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from heliodor.declare import RefNeed, SelectorSpec
-from heliodor.errors import ReferenceError, UsageError, did_you_mean
+from heliodor.errors import (
+    HeliodorError,
+    PluginError,
+    ReferenceError,
+    UsageError,
+    did_you_mean,
+)
 from heliodor.references import index
 
 WILD = {"GENERIC", "ANY", "N/A", ""}
@@ -279,8 +285,6 @@ def select_all(
     UsageError
         An override names a type that no step of the pipeline needs.
     """
-    from heliodor.engine import load
-
     types = {need.type for need in wanted}
     for name in sources.overrides:
         if name not in types:
@@ -291,7 +295,7 @@ def select_all(
         open_needs = tuple(need for need in wanted if need.type not in answers)
         if not open_needs:
             break
-        given = load(spec.impl)(sources).select(open_needs, keywords)
+        given = _asked(spec, sources, open_needs, keywords)
         for need in open_needs:
             answer = given.get(need.type, Unknown("no answer"))
             if isinstance(answer, Unknown):
@@ -301,3 +305,30 @@ def select_all(
     for name in types - answers.keys():
         answers[name] = Unknown("; ".join(reasons[name]))
     return answers
+
+
+def _asked(
+    spec: SelectorSpec,
+    sources: Sources,
+    wanted: tuple[RefNeed, ...],
+    keywords: Mapping[str, Any],
+) -> Mapping[str, Answer]:
+    """Ask one selector; what goes wrong in a stranger's is said to be his."""
+    from heliodor.engine import load
+
+    selector = load(spec.impl)
+    try:
+        given = dict(selector(sources).select(wanted, keywords))
+        for kind, answer in given.items():
+            if not isinstance(answer, Found | NotApplicable | Unknown):
+                raise TypeError(f"its answer for {kind} is {answer!r}")
+        return given
+    except HeliodorError:
+        raise
+    except (Exception, SystemExit) as error:
+        from heliodor.plugins import registry
+
+        raise PluginError(
+            f"the selector {spec.name} of {registry().blame(spec.impl)} failed: "
+            f"{type(error).__name__}: {error}. HELIODOR_PLUGINS leaves it out."
+        ) from error

@@ -1,0 +1,312 @@
+"""Holds what a plugin promises, and a step: the checks of `heliodor.testing.conformance`."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import string
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
+from importlib import metadata
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from heliodor import testing
+from heliodor.data import Product, Ramp
+from heliodor.declare import Command, ModeSpec, RefNeed, Resource, RuleSpec, SelectorSpec, StepSpec
+from heliodor.engine import STRIP, load, pieces
+from heliodor.errors import PluginError, did_you_mean
+from heliodor.memory import Load, predict
+from heliodor.params import Params
+from heliodor.plugins import CORE, GROUP, Plugin, Registry, registry
+from heliodor.references.selectors import Found, NotApplicable, Sources, Unknown
+from heliodor.step import Step
+
+HEAVY = ("numpy", "numba", "pydantic", "astropy", "stdatamodels", "scipy", "matplotlib", "asdf")
+"""What a declaration may not import."""
+
+PIECES = 12
+"""A phase may take memory for temporary arrays of so many times the size of its piece."""
+
+FLAGS = ("groupdq", "pixeldq", "dq")
+
+Complaints = Iterator[str]
+
+
+# ------------------------------------------------------------------ a plugin
+
+
+def check_plugin(given: str | ModuleType) -> None:
+    """Hold what a plugin declares; see `heliodor.testing.conformance`."""
+    plugins, plugin = _declared(given)
+    if plugin.error:
+        raise AssertionError(f"{plugin} cannot be declared: {plugin.error}")
+    found = list(_light(plugin))
+    for records in plugin.records.values():
+        for record in records:
+            name = getattr(record, "name", getattr(record, "path", record))
+            for complaint in _CHECKS[type(record)](record, plugins):
+                found.append(f"{type(record).__name__} {name}: {complaint}")
+    if not any(plugin.records.values()) and not _observes(plugin):
+        found.append("it declares nothing: is the hook's function marked with @hookimpl?")
+    if found:
+        raise AssertionError("\n".join((f"{plugin}:", *found)))
+
+
+def _declared(given: str | ModuleType) -> tuple[Registry, Plugin]:
+    """Find a plugin among the installed ones, or declare a module beside them."""
+    if isinstance(given, ModuleType):
+        module = given.__name__
+        others = [point for point in metadata.entry_points(group=GROUP) if point.value != module]
+        name = module.removesuffix(".plugin").rpartition(".")[2]
+        plugins = Registry([*others, metadata.EntryPoint(name, module, GROUP)])
+        return plugins, next(plugin for plugin in plugins.plugins if plugin.module == module)
+    known = {plugin.name: plugin for plugin in registry().plugins if plugin.key != CORE}
+    if given not in known:
+        raise PluginError(did_you_mean(given, known, "plugin"))
+    return registry(), known[given]
+
+
+def _observes(plugin: Plugin) -> bool:
+    module = sys.modules[plugin.module]
+    return any(hasattr(thing, f"{GROUP}_impl") for thing in vars(module).values())
+
+
+def _light(plugin: Plugin) -> Complaints:
+    """Look what declaring it imports: nothing heavy, so that it costs a millisecond."""
+    code = f"import {plugin.module}, sys; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+    if done.returncode:
+        yield f"its module cannot be imported by itself: {done.stderr.strip().splitlines()[-1]}"
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    if heavy := sorted(loaded & {*HEAVY}):
+        yield f"declaring it imports {', '.join(heavy)}: name what is heavy by a dotted path"
+
+
+def _mode(mode: ModeSpec, plugins: Registry) -> Complaints:
+    if "INSTRUME" not in mode.match.keywords:
+        yield "its match lacks INSTRUME"
+    if not mode.pipelines:
+        yield "it has no pipeline"
+    for other in plugins.modes.values():
+        same = mode.match.within(other.match) and other.match.within(mode.match)
+        if other is not mode and same:
+            yield f"{other.name} of {plugins.owner(other)} is for the same exposures"
+    if mode.simulation is not None:
+        yield from _file(mode.simulation)
+
+
+def _rule(rule: RuleSpec, plugins: Registry) -> Complaints:
+    if rule.level not in (2, 3):
+        yield f"its level is 2 or 3, not {rule.level}"
+    if not any(member.required for member in rule.members):
+        yield "no member is required"
+    fields = {field for _, field, _, _ in string.Formatter().parse(rule.product) if field}
+    if unknown := fields - {*rule.same}:
+        yield f"its product's name has {', '.join(sorted(unknown))}, which members need not share"
+    if rule.valid is not None and not callable(load(rule.valid)):
+        yield f"{rule.valid} cannot be called"
+
+
+def _selector(selector: SelectorSpec, plugins: Registry) -> Complaints:
+    need = RefNeed("nothing_of_this_type")
+    answers = load(selector.impl)(Sources()).select((need,), {})
+    for kind, answer in answers.items():
+        if not isinstance(answer, Found | NotApplicable | Unknown) or not answer.why:
+            yield f"its answer for {kind} is not Found, NotApplicable or Unknown with a reason"
+        elif not isinstance(answer, Unknown):
+            yield "it answers for a type that nobody has"
+
+
+def _file(resource: Resource) -> Complaints:
+    from importlib.resources import files
+
+    if not files(resource.package).joinpath(resource.path).is_file():
+        yield f"there is no {resource.path} in {resource.package}: is it part of the wheel?"
+
+
+def _pipeline(resource: Resource, plugins: Registry) -> Complaints:
+    from heliodor.documents.nodes import StepNode, labelled
+    from heliodor.documents.shipped import Shipped
+
+    if missing := list(_file(resource)):
+        yield from missing
+        return
+    document = Shipped(resource, "").document
+    for _, node in labelled(document.steps):
+        if not isinstance(node, StepNode) or ":" in node.step or "." in node.step:
+            continue  # found elsewhere than in plugins
+        if node.step not in plugins.steps:
+            yield f"{node.place}: {did_you_mean(node.step, plugins.steps, 'step')}"
+
+
+def _command(command: Command, plugins: Registry) -> Complaints:
+    if not command.help or not callable(load(command.impl)):
+        yield "it needs a line of help, and a function"
+
+
+# ------------------------------------------------------------------ a step
+
+
+def _step(spec: StepSpec, plugins: Registry | None = None) -> Complaints:
+    """Look at what a step declares, and whether its code has it."""
+    implementation, model = load(spec.impl), load(spec.params)
+    if not (isinstance(implementation, type) and issubclass(implementation, Step)):
+        yield f"{spec.impl} is not a class of steps"
+        return
+    if not (isinstance(model, type) and issubclass(model, Params)):
+        yield f"{spec.params} is not a class of parameters"
+        return
+    for phase in spec.phases:
+        if not callable(getattr(implementation, phase.name, None)):
+            yield f"its phase {phase.name} is not a method of {spec.impl}"
+    if not spec.summary:
+        yield "it has no summary"
+    if not implementation.__doc__:
+        yield f"{spec.impl} has no docstring"
+    for name, field in model.model_fields.items():
+        if not field.description:
+            yield f"its parameter {name} is not described"
+    for thing in (spec, model()):
+        try:
+            same = pickle.loads(pickle.dumps(thing)) == thing
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            yield f"{type(thing).__name__} cannot be pickled: {error}"
+        else:
+            if not same:
+                yield f"{type(thing).__name__} is another when it has been pickled"
+
+
+def check_step(
+    spec: StepSpec,
+    exposure: Ramp | Product,
+    references: Mapping[str, Any],
+    may_clear: tuple[str, ...],
+    parameters: Mapping[str, Any],
+) -> None:
+    """Hold what a step promises, on an exposure; see `heliodor.testing.conformance`."""
+    _refuse(spec, _step(spec))
+    missing = [n for n in spec.refs if not n.optional and n.type not in references]
+    asked = load(spec.params)(**parameters)
+    for need in missing:
+        if need.asked(exposure.keywords, asked):
+            raise AssertionError(f"{spec.name} needs a {need.type} reference: give one")
+    before = deepcopy(exposure)
+    after, outcome = testing.check_pieces(spec, exposure, references, **parameters)
+    if isinstance(exposure, Ramp):
+        testing.check_scratch(spec, exposure, references, **parameters)
+    found = list(_kept(spec, before, after, may_clear))
+    for kind, product in outcome.products.items():
+        found += (f"{kind}: {complaint}" for complaint in _product(product))
+    found += _memory(spec, exposure, references, parameters)
+    if outcome.status != "COMPLETE":
+        found.append(f"on this exposure it has not run: {outcome.reason}")
+    _refuse(spec, found)
+
+
+def _refuse(spec: StepSpec, complaints: Iterable[str]) -> None:
+    if found := list(complaints):
+        raise AssertionError("\n".join((f"{spec.name}:", *found)))
+
+
+def _kept(
+    spec: StepSpec, before: Ramp | Product, after: Ramp | Product, may_clear: tuple[str, ...]
+) -> Complaints:
+    """Look for planes that were changed undeclared, bits that were cleared, types that changed."""
+    from heliodor.bits import PIXEL
+
+    writes = {plane for phase in spec.phases for plane in phase.writes}
+    old, new = _planes(before), _planes(after)
+    cleared = sum(PIXEL[name] for name in may_clear)
+    for name, array in old.items():
+        now = new.get(name)
+        if now is None:
+            yield f"{name} is gone"
+            continue
+        if now.dtype != array.dtype or not now.flags.c_contiguous:
+            yield f"{name} is {now.dtype}, not C-contiguous {array.dtype}, when it has run"
+        if spec.reshapes:
+            continue
+        if now.shape != array.shape:
+            yield f"{name} has another shape: {now.shape}, not {array.shape}"
+            continue
+        lost = int(np.bitwise_or.reduce(array & ~now, axis=None)) if name in FLAGS else 0
+        if lost & ~cleared:
+            names = [bit for bit, value in PIXEL.items() if lost & ~cleared & value]
+            yield f"{name} has lost {', '.join(names)}: is that meant (may_clear)?"
+        # what references flag goes into PIXELDQ without being declared
+        if name not in writes | {"pixeldq"} and now.tobytes() != array.tobytes():
+            yield f"{name} has changed, but its phases do not declare that they write it"
+    if isinstance(after, Product) and isinstance(before, Product) and after.unit != before.unit:
+        yield f"its unit is {after.unit}, not {before.unit}, when it has run"
+
+
+def _planes(data: Ramp | Product) -> dict[str, np.ndarray]:
+    if isinstance(data, Product):
+        return dict(data.planes)
+    names = ("data", "groupdq", "pixeldq", "zeroframe")
+    return {name: array for name in names if (array := getattr(data, name)) is not None}
+
+
+def _product(product: Product) -> Complaints:
+    if not product.unit:
+        yield "it has no unit"
+    for name, array in product.planes.items():
+        if not array.dtype.isnative or not array.flags.c_contiguous:
+            yield f"{name} is not a native C-contiguous array"
+
+
+def _memory(
+    spec: StepSpec,
+    exposure: Ramp | Product,
+    references: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+) -> Complaints:
+    """Compare the memory a step takes beside its input with what it says it takes."""
+    copy = deepcopy(exposure)
+    tracemalloc.start()
+    try:
+        testing.run_step(spec, copy, references, **parameters)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    image = 4 * int(np.prod(exposure.shape[-2:]))
+    said = 2 * image * (spec.adds + sum(need.planes for need in spec.refs))
+    if isinstance(exposure, Ramp):
+        memory = predict(exposure.shape, [Load(spec)])
+        said += memory.notes + memory.products
+        cuts = (each for phase in spec.phases for each in pieces(phase, exposure.shape, STRIP))
+        piece = max((_size(exposure, each) for each in cuts), default=0)
+    else:
+        piece = sum(array.nbytes for array in exposure.planes.values())
+    allowed = said + PIECES * max(piece, image) + (1 << 20)
+    if peak > allowed:
+        yield (
+            f"it takes {peak / 1e6:.1f} MB of memory beside its input; what it declares, and "
+            f"{PIECES} times a piece, is {allowed / 1e6:.1f} MB"
+        )
+
+
+def _size(ramp: Ramp, piece: Any) -> int:
+    nints, ngroups, _, nx = ramp.shape
+    integrations = nints if piece.integration is None else 1
+    groups = ngroups if piece.group is None else 1
+    return 4 * integrations * groups * (piece.row_stop - piece.row_start) * nx
+
+
+_CHECKS: dict[type, Callable[[Any, Registry], Complaints]] = {
+    StepSpec: _step,
+    ModeSpec: _mode,
+    RuleSpec: _rule,
+    SelectorSpec: _selector,
+    Resource: _pipeline,
+    Command: _command,
+}

@@ -1,0 +1,1 @@
+"""Subtract the median of every row."""
