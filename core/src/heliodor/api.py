@@ -36,6 +36,7 @@ def plan(
     scratch: PathLike | None = None,
     parameter_files: PathLike | Iterable[PathLike] = (),
     parameter_references: bool = True,
+    build: str | None = None,
 ) -> Plan:
     """Decide what will be done to an exposure, from its headers alone.
 
@@ -54,6 +55,7 @@ def plan(
     scratch : folder for those files; that of the products by default
     parameter_files : of the `jwst` package (ASDF), of steps or of the pipeline
     parameter_references : whether those count that operations use (``pars-*``)
+    build : operational build to follow, such as ``"9.3"``
 
     Returns
     -------
@@ -77,6 +79,7 @@ def plan(
         scratch=None if scratch is None else Path(scratch),
         parameter_files=_paths(parameter_files),
         parameter_references=parameter_references,
+        build=build,
         **given,
     )
     return planning.plan(path, request)

@@ -17,6 +17,7 @@ from heliodor.parameterfiles import ParameterFile, read, squashed
 from heliodor.references.selectors import Found, Sources, select_all
 
 if TYPE_CHECKING:
+    from heliodor.documents.shipped import Chosen
     from heliodor.plugins import Registry
 
 PREFIX = "pars-"
@@ -46,28 +47,36 @@ class Wanted:
 
 
 def for_pipeline(
-    document: Document, usual: str, plugins: Registry, keywords: Keywords, wanted: Wanted
-) -> tuple[ParameterFile, ...]:
-    """Find and read the parameter files for an exposure, the weakest first.
+    chosen: Chosen, usual: str, plugins: Registry, keywords: Keywords, wanted: Wanted
+) -> tuple[Chosen, tuple[ParameterFile, ...]]:
+    """Find and read the parameter files for an exposure.
 
     Parameters
     ----------
-    document : its pipeline
+    chosen : its pipeline
     usual : name of the pipeline that the mode goes through unless told otherwise
     plugins : what is installed
     keywords : of the exposure
     wanted : what the user says
 
+    Returns
+    -------
+    the pipeline, with the options that the files set, and the files, the weakest first
+
     Raises
     ------
     heliodor.errors.HeliodorError
-        as `heliodor.parameterfiles.read`
+        as `heliodor.parameterfiles.read` and `with_options`
     """
-    nodes = [node for _, node in labelled(document.steps) if isinstance(node, StepNode)]
-    steps = {node.label for node in nodes} | {node.step for node in nodes}
+    document = chosen.document
+    found = [each for each in labelled(document.steps) if isinstance(each[1], StepNode)]
+    nodes = [node for _, node in found]
+    steps = {name for node in nodes for name in (node.label, node.step)}
+    steps |= {f"{top}{'/'.join(path)}" for path, _ in found for top in ("", "/")}
     names = (document.extends or document.name, document.name, usual)
     types = types_of([node.step for node in nodes if node.step in plugins.steps], names[0])
-    return _read(types, names, steps, plugins, keywords, wanted)
+    files = _read(types, names, steps, plugins, keywords, wanted)
+    return replace(chosen, document=with_options(document, files)), files
 
 
 def for_step(

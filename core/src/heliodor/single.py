@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,8 @@ from heliodor.layers import Layered
 from heliodor.parametersources import Wanted
 from heliodor.params import Params
 from heliodor.plugins import Offer, Registry, registry
-from heliodor.references.files import Reference
 from heliodor.references.selectors import Found, NotApplicable, Sources, select_all
+from heliodor.services import opened
 
 if TYPE_CHECKING:
     from stdatamodels.jwst.datamodels import JwstDataModel
@@ -44,7 +45,7 @@ def run_single(
     wanted = Wanted(sources, references=parameter_references)
     pars = parametersources.for_step(name, plugins, work.keywords, wanted)
     for file in pars:
-        layers.add_file(file)
+        layers.add_file(file, name, (name,))
     for key, value in {"skip": False, **parameters}.items():
         layers.add("Python", "run_step", name, key, value)
     params, _ = layers.resolve(name, load(offer.spec.params))
@@ -55,15 +56,8 @@ def run_single(
     status, reason = "SKIPPED", files if isinstance(files, str) else ""
     made: dict[str, Product] = {}
     if not isinstance(files, str):
-        opened = {
-            key: Reference(key, path, work.keywords, work.shape[-2:], work.stripes)
-            for key, path in files.items()
-        }
-        try:
-            outcome = execute(offer.spec, work, params, opened, threads=threads)
-        finally:
-            for reference in opened.values():
-                reference.close()
+        with ExitStack() as stack:
+            outcome = execute(offer.spec, work, params, opened(files, work, stack), threads=threads)
         status, reason, made = outcome.status, outcome.reason, outcome.products
     if status != "COMPLETE" and any(not output.option for output in offer.spec.makes):
         raise StepError(f"{name} made no product: {reason}")

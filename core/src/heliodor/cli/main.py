@@ -16,7 +16,7 @@ from heliodor.errors import HeliodorError, Interrupted, UsageError, did_you_mean
 EPILOG = """\
 exit codes: 0 done; 1 unexpected failure; 2 wrong command, parameter or pipeline; 3 unusable
 exposure; 4 reference file missing or unusable; 5 plugin broken or ambiguous; 6 not there yet;
-7 product cannot be written; 8 a step failed; 130 interrupted
+7 product cannot be written; 8 a step failed; 64 exposure abandoned as not usable; 130 interrupted
 """
 
 
@@ -40,7 +40,7 @@ def parser(chosen: str | None = None) -> Parser:
     ----------
     chosen : the command that will be run: a plugin's code is loaded for its own command only
     """
-    from heliodor.cli import lists, parameters, picture, run
+    from heliodor.cli import builds, lists, parameters, picture, pipeline, run
     from heliodor.engine import load
     from heliodor.plugins import registry
 
@@ -73,6 +73,9 @@ def parser(chosen: str | None = None) -> Parser:
     add("schema", "Print the JSON Schema of pipelines or of a step.", parameters.configure_schema)
     add("modes", "List the instrument modes.", lists.configure_modes)
     add("pipelines", "List the pipelines, or print one.", lists.configure_pipelines)
+    add("pipeline", "Show a pipeline with edits, or what they change.", pipeline.configure)
+    add("builds", "List the operational builds, or describe one.", builds.configure_builds)
+    add("whatsnew", "List what changed from one build to another.", builds.configure_whatsnew)
     add("plugins", "List the plugins, with what is wrong with any.", lists.configure_plugins)
     for command in registry().commands.values():
         ready = command.name == chosen

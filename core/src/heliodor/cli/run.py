@@ -101,6 +101,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a pipeline of your own, or edits of the standard one (YAML)",
     )
     parser.add_argument(
+        "--build",
+        metavar="NAME",
+        help="order, defaults and behaviour of this operational build, such as 9.3; "
+        "the plan says what of it is not reproduced",
+    )
+    parser.add_argument(
         "--skip", action="append", default=[], metavar="STEP", help="leave out a step"
     )
     parser.add_argument(
@@ -133,6 +139,7 @@ def request(arguments: argparse.Namespace) -> Request:
         "scratch": arguments.scratch,
         "parameter_files": tuple(arguments.pars),
         "parameter_references": not arguments.no_pars,
+        "build": arguments.build,
     }
     if arguments.threads:
         given["threads"] = arguments.threads

@@ -12,6 +12,7 @@ from heliodor_detector.steps.ramp_fit.rates import (
     block_width,
 )
 from heliodor_detector.steps.ramp_fit.rows import (
+    DQ,
     ERR,
     SLOPE,
     VAR_POISSON,
@@ -19,6 +20,7 @@ from heliodor_detector.steps.ramp_fit.rows import (
     copy_row,
     find_clean,
     fit_clean,
+    put_row,
     read_variances,
 )
 from heliodor_detector.steps.ramp_fit.segments import (
@@ -33,7 +35,7 @@ from heliodor_detector.steps.ramp_fit.segments import (
     "void(f4[:,:,:,::1], u1[:,:,:,::1], u4[:,::1], f4[:,:,::1], f4[:,::1], f4[:,::1], f4[:,::1],"
     " f4[:,:,::1], f8[:,:,::1], i8[:,::1], u1[:,::1], i4[:,::1], i8[:,::1], i4[:,::1],"
     " UniTuple(i8, 4), UniTuple(f8, 3), b1,"
-    " f4[:,:,:,::1], u4[:,:,::1], f4[:,:,::1], u4[:,::1], f8[:,::1], i8, i8)"
+    " f4[:,:,:,::1], u4[:,:,:,::1], f4[:,:,::1], u4[:,::1], f8[:,::1], i8, i8)"
 )
 def fit_ramps(
     data,
@@ -80,8 +82,9 @@ def fit_ramps(
     groups : (start, stop, first, last), see `heliodor_detector.steps.ramp_fit.ramps.Exposure`
     clock : (time between groups, between frames, from the reset to a first group alone) [s]
     suppress : give up ramps with one good group
-    rateints : (4, nints, ny, nx) float32 [DN/s], [(DN/s)^2]; slope, err, var_poisson, var_rnoise
-    rateints_dq : (nints, ny, nx) uint32
+    rateints : (nints, at least 5, ny, nx) float32 [DN/s], [(DN/s)^2]; slope, err, var_poisson,
+        var_rnoise, bits of the DQ; may be `data` itself
+    rateints_dq : the same as uint32
     rate : (4, ny, nx) float32, as rateints
     rate_dq : (ny, nx) uint32
     median_rates : (ny, nx) float64 [DN/s], or of size 0; set to the median over the exposure
@@ -162,9 +165,6 @@ def fit_ramps(
             )
             if vector:
                 fit_clean(data, i, y, first, last, pairs[i], group_time, g, noise, ratios, slopes)
-                copy_row(slopes, rateints[SLOPE, i, y])
-                copy_row(read, rateints[VAR_RNOISE, i, y])
-                copy_row(dq, rateints_dq[i, y])
                 good = clean[i]
                 for x in range(nx):
                     sum_slope[x] += slopes[x] / var_r[x] if good[x] else 0.0
@@ -174,6 +174,10 @@ def fit_ramps(
                 add_clean_rates(
                     data, i, y, first, last, network, group_time, good, samples, medians
                 )
+                # the results may take the place of the ramps: those with flags are still needed
+                put_row(slopes, good, rateints[i, SLOPE, y])
+                put_row(read, good, rateints[i, VAR_RNOISE, y])
+                put_row(dq, good, rateints_dq[i, DQ, y])
             some = places[i, : marked[i]]
             add_flagged_rates(exposure, i, y, some, full_network, few, counts, scratch, medians)
         for x in range(nx):
@@ -204,9 +208,9 @@ def fit_ramps(
                     inverse_p[x] = 1.0 / var_p[x] if var_p[x] > 0.0 else 0.0
                 photon_length = length
             if length > 1:
-                copy_row(photons, rateints[VAR_POISSON, i, y])
-                copy_row(error, rateints[ERR, i, y])
                 good = clean[i]
+                put_row(photons, good, rateints[i, VAR_POISSON, y])
+                put_row(error, good, rateints[i, ERR, y])
                 for x in range(nx):
                     sum_p[x] += inverse_p[x] if good[x] else 0.0
             for k in range(marked[i]):
@@ -224,11 +228,11 @@ def fit_ramps(
                 sum_r[x] += sums[1]
                 sum_p[x] += sums[2]
                 sum_restored[x] += sums[3]
-                rateints_dq[i, y, x] = ramp_dq | np.uint32(SATURATED * saturates)
-                rateints[SLOPE, i, y, x] = result[0]
-                rateints[ERR, i, y, x] = result[1]
-                rateints[VAR_POISSON, i, y, x] = result[2]
-                rateints[VAR_RNOISE, i, y, x] = result[3]
+                rateints_dq[i, DQ, y, x] = ramp_dq | np.uint32(SATURATED * saturates)
+                rateints[i, SLOPE, y, x] = result[0]
+                rateints[i, ERR, y, x] = result[1]
+                rateints[i, VAR_POISSON, y, x] = result[2]
+                rateints[i, VAR_RNOISE, y, x] = result[3]
 
         # the exposure
         for x in range(nx):

@@ -5,7 +5,7 @@ from heliodor.kernels import helper
 
 from heliodor_detector.steps.ramp_fit.segments import read_variance
 
-SLOPE, ERR, VAR_POISSON, VAR_RNOISE = range(4)
+SLOPE, ERR, VAR_POISSON, VAR_RNOISE, DQ = range(5)
 """Planes of the results."""
 
 
@@ -14,6 +14,13 @@ def copy_row(source, target):
     """Copy a row, from or to an exposure's array."""
     for c in range(target.size):
         target[c] = source[c]
+
+
+@helper
+def put_row(source, clean, target):
+    """Copy the part of a row that belongs to clean ramps; leave the rest."""
+    for x in range(target.size):
+        target[x] = source[x] if clean[x] else target[x]
 
 
 @helper

@@ -13,11 +13,14 @@ from heliodor.step import Piece, References, Skipped, Step
 
 from heliodor_detector.medians import median_network, sorting_network
 from heliodor_detector.steps.ramp_fit.params import RampFitParams
-from heliodor_detector.steps.ramp_fit.rows import ERR, SLOPE, VAR_POISSON, VAR_RNOISE
+from heliodor_detector.steps.ramp_fit.rows import DQ, ERR, SLOPE, VAR_POISSON, VAR_RNOISE
 from heliodor_detector.steps.ramp_fit.weights import pair_tables, weight_table
 
 if TYPE_CHECKING:
     from heliodor_detector.steps.ramp_fit.likelihood import Likelihood
+
+PLANES = 5
+"""Results of an integration: slope, error, its two parts squared, flags."""
 
 FEWEST_LIKELY = 4
 """Ramps with fewer groups are fitted by least squares whatever the algorithm."""
@@ -49,8 +52,8 @@ class RampFit(Step[RampFitParams]):
                 return skipped
 
         empty = self.workspace.empty
-        self.rateints = empty((4, nints, ny, nx))
-        self.rateints_dq = empty((nints, ny, nx), np.uint32)
+        # planes of one integration after another, as groups are: they may take their place
+        self.rateints = ramp.data if ramp.spent else empty((nints, PLANES, ny, nx))
         self.rate = empty((4, ny, nx))
         self.rate_dq = empty((ny, nx), np.uint32)
 
@@ -129,7 +132,8 @@ class RampFit(Step[RampFitParams]):
 
     def fit(self, ramp: Ramp, piece: Piece) -> None:
         """Fit some rows of all integrations."""
-        products = (self.rateints, self.rateints_dq, self.rate, self.rate_dq)
+        dq = self.rateints.view(np.uint32)
+        products = (self.rateints, dq, self.rate, self.rate_dq)
         if self.likelihood is not None:
             self.likelihood.fit(ramp, piece, *products)
             return
@@ -161,9 +165,11 @@ class RampFit(Step[RampFitParams]):
 
     def finish(self, ramp: Ramp) -> dict[str, Product]:
         """Give the products."""
+        ints = self.rateints.swapaxes(0, 1)
+        ints_dq = ints[DQ].view(np.uint32)
         products = [
             self._slopes("rate", self.image_model(ramp), self.rate, self.rate_dq, ramp),
-            self._slopes("rateints", "CubeModel", self.rateints, self.rateints_dq, ramp),
+            self._slopes("rateints", "CubeModel", ints, ints_dq, ramp),
         ]
         if self.params.save_opt:
             products.append(self._optional(ramp))
@@ -221,7 +227,7 @@ class RampFit(Step[RampFitParams]):
                 self.dark,
                 self.weights,
                 self.median_rates,
-                self.rateints[SLOPE],
+                self.rateints,
                 *common,
                 lead,
                 fits,
