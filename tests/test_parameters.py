@@ -366,9 +366,9 @@ def test_real_parameter_references(path):
             pytest.skip(f"its step is not there yet: {error}")
         raise
     layers = Layered()
+    layers.add_file(file)
     for name in {value.step for value in file.values if value.step}:
         refused = []
-        layers.add_file(file, name, (name,))
         for offer in installed[name]:
             if offer.spec.applies.accepts({"INSTRUME": keywords.get("INSTRUME", "")}):
                 try:
@@ -395,7 +395,7 @@ def test_every_parameter_is_understood_as_text(name, pars):
         path = pars("all.asdf", class_name, **text)
         file = read(path, "user file", (), {name}, {name})
         layers = Layered()
-        layers.add_file(file, name, (name,))
+        layers.add_file(file)
         params, origins = layers.resolve(name, model)
         assert params.model_dump() == defaults
         assert {origin.layer for origin in origins.values()} == {"user file"}

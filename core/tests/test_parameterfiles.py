@@ -186,9 +186,7 @@ def test_values_are_read_as_older_files_write_them(take):
             "class: jwst.jump.JumpStep\nname: jump\nparameters:\n"
             "  rejection_threshold: '5e0'\n  maximum_cores: 'None'\n  groups: '1,2'\n"
             "  expand_large_events: yes\n"
-        ),
-        "jump",
-        ("jump",),
+        )
     )
     params, origins = layers.resolve("jump", JumpParams)
     assert params.model_dump(exclude={"skip"}) == {
@@ -216,9 +214,7 @@ def test_arrays_as_lists(take):
         take(
             "class: jwst.jump.JumpStep\nparameters:\n"
             "  groups: !core/ndarray-1.0.0 {data: [3, 4], datatype: int64, shape: [2]}\n"
-        ),
-        "jump",
-        ("jump",),
+        )
     )
     assert layers.resolve("jump", JumpParams)[0].groups == [3, 4]
 
@@ -232,7 +228,7 @@ def test_arrays_as_lists(take):
 )
 def test_what_the_step_refuses_is_told_with_the_file(take, given, said):
     layers = Layered()
-    layers.add_file(take(of_step(**given)), "jump", ("jump",))
+    layers.add_file(take(of_step(**given)))
     with pytest.raises(UsageError) as error:
         layers.resolve("jump", JumpParams)
     assert "(user file, pars.asdf)" in str(error.value)

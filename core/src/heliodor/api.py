@@ -1,4 +1,4 @@
-"""What a notebook uses: `plan`, `run`, `run_step`, `explain`, `steps`, `modes`."""
+"""What a notebook uses: `plan`, `run`, `run_all`, `run_step`, `explain`, `steps`, `modes`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliodor import planning
 from heliodor.declare import ModeSpec, StepSpec
-from heliodor.errors import UsageError
+from heliodor.errors import HeliodorError, UsageError
 from heliodor.observers import Observer
 from heliodor.plans import Plan, Request
 from heliodor.plugins import registry
@@ -34,9 +34,9 @@ def plan(
     threads: int | None = None,
     max_memory: int | None = None,
     scratch: PathLike | None = None,
+    build: str | None = None,
     parameter_files: PathLike | Iterable[PathLike] = (),
     parameter_references: bool = True,
-    build: str | None = None,
 ) -> Plan:
     """Decide what will be done to an exposure, from its headers alone.
 
@@ -53,9 +53,9 @@ def plan(
     threads : pieces worked on at once; all cores by default
     max_memory : the process may take [bytes]; what is larger is worked on in files
     scratch : folder for those files; that of the products by default
+    build : operational build to follow, such as ``"9.3"``
     parameter_files : of the `jwst` package (ASDF), of steps or of the pipeline
     parameter_references : whether those count that operations use (``pars-*``)
-    build : operational build to follow, such as ``"9.3"``
 
     Returns
     -------
@@ -77,9 +77,9 @@ def plan(
         layer="Python",
         max_memory=max_memory,
         scratch=None if scratch is None else Path(scratch),
+        build=build,
         parameter_files=_paths(parameter_files),
         parameter_references=parameter_references,
-        build=build,
         **given,
     )
     return planning.plan(path, request)
@@ -119,6 +119,44 @@ def run(
             raise UsageError("a plan has been made already: options belong to `plan`")
         return running.run(path, save=save, observer=observer)
     return running.run(plan(path, **options), save=save, observer=observer)
+
+
+def run_all(
+    paths: Iterable[PathLike | Plan],
+    *,
+    save: bool = False,
+    observer: Observer | None = None,
+    **options: Any,
+) -> list[Result]:
+    """Calibrate several exposures, together where a step looks at several.
+
+    Parameters
+    ----------
+    paths : raw exposures, or their plans
+    save, observer : as of `run`
+    **options : as of `plan`
+
+    Returns
+    -------
+    their results, in order
+
+    Raises
+    ------
+    heliodor.errors.HeliodorError
+        An exposure cannot be calibrated; the others are first.
+    """
+    from heliodor import joint
+    from heliodor.running import Result
+
+    plans = [path if isinstance(path, Plan) else plan(path, **options) for path in paths]
+    done: dict[int, Result | HeliodorError] = {}
+    for batch in joint.batches(plans):
+        results = joint.run_all(joint.counted(batch), save=save, observer=observer)
+        done.update(zip(map(id, batch), results, strict=True))
+    for result in done.values():
+        if isinstance(result, HeliodorError):
+            raise result
+    return [result for each in plans if isinstance(result := done[id(each)], Result)]
 
 
 def run_step(

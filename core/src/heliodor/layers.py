@@ -120,11 +120,11 @@ class Layered:
             where = str(setting.place)
             self.add(setting.layer, where, step, setting.param, setting.value, setting.folder)
 
-    def add_file(self, file: ParameterFile, path: str, names: Collection[str]) -> None:
-        """Take what a parameter file says about the step at a path, which it calls by `names`."""
+    def add_file(self, file: ParameterFile) -> None:
+        """Take what a parameter file says about steps."""
         for value in file.values:
-            if value.step in names:
-                self.add(file.layer, file.path.name, path, value.param, value.value)
+            if value.step:
+                self.add(file.layer, file.path.name, value.step, value.param, value.value)
 
     def check(self, steps: Collection[str]) -> None:
         """Refuse values for steps that are not in the pipeline.

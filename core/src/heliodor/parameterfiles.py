@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,11 @@ class ParameterFile:
     references: Mapping[str, str]
     left_out: tuple[str, ...] = ()
     why: str = ""
+
+    def about(self, names: Collection[str], step: str) -> ParameterFile:
+        """Give only what is said about a step by one of its `names`, as of `step`."""
+        mine = (value for value in self.values if value.step in names)
+        return replace(self, values=tuple(replace(value, step=step) for value in mine))
 
 
 def read(

@@ -17,7 +17,6 @@ from heliodor.parameterfiles import ParameterFile, read, squashed
 from heliodor.references.selectors import Found, Sources, select_all
 
 if TYPE_CHECKING:
-    from heliodor.documents.shipped import Chosen
     from heliodor.plugins import Registry
 
 PREFIX = "pars-"
@@ -47,36 +46,30 @@ class Wanted:
 
 
 def for_pipeline(
-    chosen: Chosen, usual: str, plugins: Registry, keywords: Keywords, wanted: Wanted
-) -> tuple[Chosen, tuple[ParameterFile, ...]]:
-    """Find and read the parameter files for an exposure.
+    document: Document, usual: str, plugins: Registry, keywords: Keywords, wanted: Wanted
+) -> tuple[ParameterFile, ...]:
+    """Find and read the parameter files for an exposure, the weakest first.
 
     Parameters
     ----------
-    chosen : its pipeline
+    document : its pipeline
     usual : name of the pipeline that the mode goes through unless told otherwise
     plugins : what is installed
     keywords : of the exposure
     wanted : what the user says
 
-    Returns
-    -------
-    the pipeline, with the options that the files set, and the files, the weakest first
-
     Raises
     ------
     heliodor.errors.HeliodorError
-        as `heliodor.parameterfiles.read` and `with_options`
+        as `heliodor.parameterfiles.read`
     """
-    document = chosen.document
     found = [each for each in labelled(document.steps) if isinstance(each[1], StepNode)]
     nodes = [node for _, node in found]
     steps = {name for node in nodes for name in (node.label, node.step)}
     steps |= {f"{top}{'/'.join(path)}" for path, _ in found for top in ("", "/")}
     names = (document.extends or document.name, document.name, usual)
     types = types_of([node.step for node in nodes if node.step in plugins.steps], names[0])
-    files = _read(types, names, steps, plugins, keywords, wanted)
-    return replace(chosen, document=with_options(document, files)), files
+    return _read(types, names, steps, plugins, keywords, wanted)
 
 
 def for_step(

@@ -48,6 +48,7 @@ class Request:
     parameter_files : of the `jwst` package, in the order in which they count
     parameter_references : whether those that the archive gives to operations count (``pars-*``)
     layer : who asks, of `heliodor.layers.LAYERS`
+    together : exposures that are in memory at a time, because steps look at all of them
     build : name of the operational build to follow; None: none
     """
 
@@ -64,6 +65,7 @@ class Request:
     parameter_files: tuple[Path, ...] = ()
     parameter_references: bool = True
     layer: str = "command line"
+    together: int = 1
     build: str | None = None
 
 
@@ -136,7 +138,12 @@ class PlannedStep:
     @property
     def alone(self) -> bool:
         """Whether it must not go through the ramp together with others."""
-        return bool(self.wrappers) or bool(self.inputs) or self.on_error != "fail"
+        return bool(self.wrappers or self.inputs) or self.on_error != "fail" or self.joint
+
+    @property
+    def joint(self) -> bool:
+        """Whether it looks at several exposures."""
+        return self.spec.scope != "exposure"
 
     @property
     def spec(self) -> StepSpec:
@@ -219,8 +226,8 @@ class Plan:
     facts : what conditions are asked with
     memory : what it will take
     request : what the user asked for
-    build : the build that is followed, and what of it is not reproduced
     parameter_files : that gave parameters, the weakest first
+    build : the build that is followed, and what of it is not reproduced
     """
 
     exposure: Exposure
@@ -230,8 +237,8 @@ class Plan:
     facts: Mapping[str, Any]
     memory: Memory
     request: Request
-    build: Reproduction | None = None
     parameter_files: tuple[ParameterFile, ...] = ()
+    build: Reproduction | None = None
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:
@@ -255,6 +262,11 @@ class Plan:
             for need in step.spec.refs
             if isinstance(answer := step.references.get(need.type), Unknown) and not need.optional
         )
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """How far its steps look: ``exposure``, ``segments``, ``association``."""
+        return frozenset(step.spec.scope for step in self.steps if step.runs)
 
     @property
     def on_scratch(self) -> bool:
@@ -366,6 +378,7 @@ def _step_data(step: PlannedStep) -> dict[str, Any]:
             for name, answer in step.references.items()
         },
         "inputs": dict(step.inputs),
+        "scope": step.spec.scope,
         "wraps": step.spec.wraps,
         "on_error": step.on_error,
         "round": step.round,

@@ -92,5 +92,6 @@ def _step_record(step: PlannedStep, outcome: Outcome) -> receipt.StepRecord:
             if isinstance(answer, Found) and step.runs
         ),
         flagged=outcome.flagged,
+        members=outcome.members,
         calls=tuple(_step_record(called, result) for called, result in outcome.calls),
     )

@@ -45,7 +45,7 @@ def run_single(
     wanted = Wanted(sources, references=parameter_references)
     pars = parametersources.for_step(name, plugins, work.keywords, wanted)
     for file in pars:
-        layers.add_file(file, name, (name,))
+        layers.add_file(file)
     for key, value in {"skip": False, **parameters}.items():
         layers.add("Python", "run_step", name, key, value)
     params, _ = layers.resolve(name, load(offer.spec.params))

@@ -14,6 +14,7 @@ from heliodor.products.names import product_name
 
 if TYPE_CHECKING:
     from heliodor.plans import Plan, Request
+    from heliodor.running import Result
 
 
 def configure_run(parser: argparse.ArgumentParser) -> None:
@@ -137,9 +138,9 @@ def request(arguments: argparse.Namespace) -> Request:
         "out": arguments.out,
         "max_memory": arguments.max_memory,
         "scratch": arguments.scratch,
+        "build": arguments.build,
         "parameter_files": tuple(arguments.pars),
         "parameter_references": not arguments.no_pars,
-        "build": arguments.build,
     }
     if arguments.threads:
         given["threads"] = arguments.threads
@@ -162,41 +163,59 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from heliodor import joint, planning
+
     wanted = request(arguments)
     _refuse_same_products(arguments.files)
     _refuse_several(arguments)
-    results: list[dict[str, Any]] = []
-    code = 0
+    plans: dict[Path, Plan] = {}
+    failed: dict[Path, HeliodorError] = {}
     for path in arguments.files:
         try:
-            results.append(_run_one(path, wanted, arguments))
+            plans[path] = planning.plan(path, wanted)
         except HeliodorError as error:
-            # one exposure that fails does not stop the others
-            if len(arguments.files) == 1:
-                raise
-            code = code or error.exit_code
-            results.append({"input": str(path), "error": str(error)})
-            print_error(error)
+            _failed(path, error, failed, arguments)
+    results: dict[Path, dict[str, Any]] = {}
+    for batch in joint.batches(plans.values()):
+        for each, result in zip(batch, _run_batch(batch, arguments), strict=True):
+            path = each.exposure.path
+            if isinstance(result, HeliodorError):
+                _failed(path, result, failed, arguments)
+            else:
+                results[path] = result.to_dict()
     if arguments.json:
-        print_json(results)
-    elif len(results) > 1:
-        failed = sum("error" in each for each in results)
-        console().print(f"{len(results) - failed} of {len(results)} exposures calibrated")
-    return code
+        errors = {path: {"input": str(path), "error": str(error)} for path, error in failed.items()}
+        print_json([{**errors, **results}[path] for path in arguments.files])
+    elif len(arguments.files) > 1:
+        console().print(f"{len(results)} of {len(arguments.files)} exposures calibrated")
+    return next((error.exit_code for error in failed.values()), 0)
 
 
-def _run_one(path: Path, wanted: Request, arguments: argparse.Namespace) -> dict[str, Any]:
-    from heliodor.planning import plan
-    from heliodor.running import run
+def _failed(
+    path: Path,
+    error: HeliodorError,
+    failed: dict[Path, HeliodorError],
+    arguments: argparse.Namespace,
+) -> None:
+    """Note that an exposure failed; that does not stop the others."""
+    if len(arguments.files) == 1:
+        raise error
+    failed[path] = error
+    print_error(error)
 
-    planned = plan(path, wanted)
-    _save_parameters(planned, arguments)
+
+def _run_batch(batch: list[Plan], arguments: argparse.Namespace) -> list[Result | HeliodorError]:
+    from heliodor import joint
+
+    for planned in batch:
+        _save_parameters(planned, arguments)
     silent = arguments.quiet or arguments.json
     with show.progress(enabled=not silent and sys.stderr.isatty()) as observer:
-        result = run(planned, save=True, observer=observer)
-    if not silent:
-        show.result(result)
-    return result.to_dict()
+        results = joint.run_all(joint.counted(batch), observer=observer)
+    for result in results:
+        if not silent and not isinstance(result, HeliodorError):
+            show.result(result)
+    return results
 
 
 def _save_parameters(planned: Plan, arguments: argparse.Namespace) -> None:
