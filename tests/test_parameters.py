@@ -275,6 +275,33 @@ def test_saved_parameters_give_the_same_plan(plan, archive, tmp_path, suffix):
     assert "command line" not in layers
 
 
+@pytest.mark.parametrize("suffix", [".yaml", ".asdf"])
+def test_steps_of_one_label_keep_their_own_parameters(plan, tmp_path, suffix):
+    from heliodor.savedparameters import save
+
+    edits = tmp_path / "mine.yaml"
+    edits.write_text(
+        "extends: calwebb_detector1\nedits:\n"
+        "  - insert: {aside: [{jump: {set: {minimum_groups: 5}}}, {save: other}]}\n"
+        "    before: jump\n"
+        "  - set: {detector1/jump.rejection_threshold: 7}\n"
+    )
+    first = plan(pipeline=edits, parameters={"jump.after_jump_flag_dn1": 10})
+    saved = tmp_path / f"saved{suffix}"
+    save(first, saved)
+    if suffix == ".yaml":
+        again = plan(pipeline=[edits, saved])
+    else:
+        again = plan(pipeline=edits, parameter_files=saved)
+    jumps = [
+        [each.params.model_dump() for each in planned.steps if each.label == "jump"]
+        for planned in (first, again)
+    ]
+    assert jumps[0] == jumps[1]
+    assert [jump["rejection_threshold"] for jump in jumps[1]] == [4.0, 7.0]
+    assert [jump["minimum_groups"] for jump in jumps[1]] == [5, 3]
+
+
 def test_saved_edits_say_who_gave_what(plan, archive, tmp_path, cli, small_nircam):
     saved = tmp_path / "saved.yaml"
     done = cli(

@@ -11,7 +11,6 @@ from heliodor.documents.conditions import ALWAYS
 from heliodor.documents.edits import OPTION
 from heliodor.documents.nodes import Document, StepNode, labelled
 from heliodor.documents.shipped import all_documents
-from heliodor.documents.walk import with_options
 from heliodor.engine import load
 from heliodor.errors import UsageError, did_you_mean
 from heliodor.layers import LAYERS
@@ -109,9 +108,10 @@ def _planned(plan: Plan, step: str) -> list[Explanation]:
     """Explain all parameters of a step for an exposure."""
     if step == OPTION:
         return list(_options(plan))
-    chosen = next((each for each in plan.steps if step in (each.label, each.spec.name)), None)
+    every = [each for planned in plan.steps for each in (planned, *planned.all_calls)]
+    chosen = next((each for each in every if step in (each.label, each.path, each.spec.name)), None)
     if chosen is None:
-        known = {each.label for each in plan.steps}
+        known = {each.label for each in every}
         raise UsageError(did_you_mean(step, known, f"step in {plan.pipeline.document.name}"))
     return [
         _explanation(
@@ -138,7 +138,8 @@ def _for_exposure(plan: Plan, step: PlannedStep, param: str) -> Iterator[Say]:
             setting.value,
             f"not for this exposure: {setting.when.because(plan.facts)}",
         )
-        for node in _nodes(plan.pipeline.document, step.label)
+        for path, node in _nodes(plan.pipeline.document)
+        if path == step.path
         for setting in node.settings
         if setting.param == param and setting.when.evaluate(plan.facts) is not True
     ]
@@ -168,7 +169,7 @@ def _options(plan: Plan) -> Iterator[Explanation]:
             said.append(Say(plan.request.layer, "", plan.request.parameters[name], ""))
         if said:
             said[-1] = Say(said[-1].layer, said[-1].where, said[-1].value, "counts")
-        value = with_options(document, plan.facts).get(fact)
+        value = plan.facts.get(fact)
         yield Explanation(
             OPTION,
             name,
@@ -197,7 +198,9 @@ def _anywhere(plugins: Registry, step: str) -> list[Explanation]:
 def _shipped(plugins: Registry, step: str, param: str) -> Iterator[Say]:
     """Give what the pipelines that are installed say about a step's parameter."""
     for shipped in all_documents(plugins):
-        for node in _nodes(shipped.document, step):
+        for _, node in _nodes(shipped.document):
+            if step not in (node.label, node.step):
+                continue
             for setting in node.settings:
                 if setting.param == param:
                     asked = [
@@ -213,10 +216,11 @@ def _shipped(plugins: Registry, step: str, param: str) -> Iterator[Say]:
                     )
 
 
-def _nodes(document: Document, name: str) -> Iterator[StepNode]:
-    for _, node in labelled(document.steps):
-        if isinstance(node, StepNode) and name in (node.label, node.step):
-            yield node
+def _nodes(document: Document) -> Iterator[tuple[str, StepNode]]:
+    """Go through the steps of a document, each with its path."""
+    for path, node in labelled(document.steps):
+        if isinstance(node, StepNode):
+            yield "/".join(path), node
 
 
 def _explanation(

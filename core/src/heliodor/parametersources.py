@@ -63,8 +63,10 @@ def for_pipeline(
     heliodor.errors.HeliodorError
         as `heliodor.parameterfiles.read`
     """
-    nodes = [node for _, node in labelled(document.steps) if isinstance(node, StepNode)]
-    steps = {node.label for node in nodes} | {node.step for node in nodes}
+    found = [each for each in labelled(document.steps) if isinstance(each[1], StepNode)]
+    nodes = [node for _, node in found]
+    steps = {name for node in nodes for name in (node.label, node.step)}
+    steps |= {f"{top}{'/'.join(path)}" for path, _ in found for top in ("", "/")}
     names = (document.extends or document.name, document.name, usual)
     types = types_of([node.step for node in nodes if node.step in plugins.steps], names[0])
     return _read(types, names, steps, plugins, keywords, wanted)

@@ -122,10 +122,10 @@ class _Planner:
                 f"/{use.path}",
                 [each for each in use.settings if not (strange and each.layer == "build profile")],
             )
-            self.names |= {use.label, use.step, use.path, f"/{use.path}"}
-        for use in steps:
+            names = {use.label, use.step, use.path, f"/{use.path}"}
             for file in self.files:
-                self.layers.add_file(file.about((use.label, use.step), f"/{use.path}"))
+                self.layers.add_file(file.about(names, f"/{use.path}"))
+            self.names |= names
         nodes = [node for use in self._by_port(uses) for node in self._nodes(use)]
         if self.profile is not None:
             self.profile.refuse_absent(self.layers.given, self.names, self.pipeline.bare)
@@ -286,6 +286,7 @@ class _Planner:
             round=use.round,
             wrappers=tuple(self._wrapper(wrapper, port) for wrapper in use.wrappers),
             calls=self._calls(use, offer, ()) if runs else (),
+            path=use.path,
             said=self.layers.said(use.label, use.step, use.path),
         )
         return step if runs else left_out(step, reason)
@@ -327,6 +328,8 @@ class _Planner:
                     reason="",
                     condition=use.condition,
                     calls=self._calls(use, offer, above),
+                    path=path,
+                    said=self.layers.said(label, path=path),
                 )
             )
         return tuple(planned)

@@ -92,6 +92,7 @@ class PlannedStep:
     wrappers : steps with something to do before and after it, the outermost first
     calls : steps that it may call
     in_place : it may put results into the ramp's memory: nothing needs the ramp after it
+    path : its label with those around it
     said : all that any layer said about its parameters, the weakest first
     """
 
@@ -112,6 +113,7 @@ class PlannedStep:
     wrappers: tuple[PlannedStep, ...] = ()
     calls: tuple[PlannedStep, ...] = ()
     in_place: bool = False
+    path: str = ""
     said: tuple[Given, ...] = ()
 
     @property

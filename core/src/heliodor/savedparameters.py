@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from heliodor.documents.apply import options
 from heliodor.documents.edits import OPTION
-from heliodor.documents.nodes import StepNode, labelled
-from heliodor.documents.walk import with_options
 from heliodor.errors import OutputError, UsageError, did_you_mean
 from heliodor.receipt import plain
 
@@ -67,10 +65,10 @@ def _edits(plan: Plan) -> Iterator[str]:
     yield "  - set:"
     for name, value in _options(plan).items():
         yield f"      {OPTION}.{name}: {_scalar(value)}"
-    for address, step in _addresses(plan).items():
+    for address, step in _addresses(plan, document.name).items():
         yield f"      {address}:"
         origins = {given.param: f"  # {given.origin}" for given in step.said}
-        for name, value in plain(step.params.model_dump()).items():
+        for name, value in _values(step).items():
             yield f"        {name}: {_scalar(value)}{origins.get(name, '')}"
 
 
@@ -85,38 +83,38 @@ def as_asdf(plan: Plan) -> str:
         "name": f"{name}Pipeline",
         "parameters": _options(plan),
         "steps": [
-            {"class": "", "name": label, "parameters": _given(step)}
-            for label, step in {step.label: step for step in plan.steps}.items()
+            {"class": "", "name": address, "parameters": _given(step)}
+            for address, step in _addresses(plan, "").items()
         ],
     }
     return f"{_ASDF_HEAD}{yaml.safe_dump(tree, sort_keys=False)}...\n"
 
 
 def _given(step: PlannedStep) -> dict[str, Any]:
-    values = plain(step.params.model_dump())
+    values = _values(step)
     return {"skip": values["skip"], **{given.param: values[given.param] for given in step.said}}
+
+
+def _values(step: PlannedStep) -> dict[str, Any]:
+    """Give a step's parameters as plain data; files wherever they are read again from."""
+    values = step.params.model_dump()
+    return plain({k: v.absolute() if isinstance(v, Path) else v for k, v in values.items()})
 
 
 def _options(plan: Plan) -> dict[str, Any]:
     """Give the pipeline's own options, as they are for this exposure."""
-    document = plan.pipeline.document
-    known = with_options(document, plan.facts)
-    values = {name: known.get(f"{OPTION}.{name}".lower()) for name in options(document)}
+    names = options(plan.pipeline.document)
+    values = {name: plan.facts.get(f"{OPTION}.{name}".lower()) for name in names}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _addresses(plan: Plan) -> dict[str, PlannedStep]:
-    """Give the steps by what edits call them: the label, with its path where that occurs twice."""
-    steps = {step.label: step for step in plan.steps}
-    nodes = [
-        (path, node)
-        for path, node in labelled(plan.pipeline.document.steps)
-        if isinstance(node, StepNode) and node.label in steps
-    ]
-    often = Counter(node.label for _, node in nodes)
+def _addresses(plan: Plan, top: str) -> dict[str, PlannedStep]:
+    """Give the steps by their labels; where one occurs twice, by the path from the `top`."""
+    steps = {step.path: step for step in plan.steps}
+    often = Counter(step.label for step in steps.values())
     return {
-        "/".join(path) if often[node.label] > 1 else node.label: steps[node.label]
-        for path, node in nodes
+        f"{top}/{path}" if often[step.label] > 1 else step.label: step
+        for path, step in steps.items()
     }
 
 
