@@ -18,7 +18,16 @@ import numpy as np
 
 from heliodor import testing
 from heliodor.data import Product, Ramp
-from heliodor.declare import Command, ModeSpec, RefNeed, Resource, RuleSpec, SelectorSpec, StepSpec
+from heliodor.declare import (
+    Command,
+    ModeSpec,
+    RefNeed,
+    Resource,
+    RuleSpec,
+    Scheme,
+    SelectorSpec,
+    StepSpec,
+)
 from heliodor.engine import STRIP, load, pieces
 from heliodor.errors import PluginError, did_you_mean
 from heliodor.memory import Load, predict
@@ -47,10 +56,11 @@ def check_plugin(given: str | ModuleType) -> None:
     if plugin.error:
         raise AssertionError(f"{plugin} cannot be declared: {plugin.error}")
     found = list(_light(plugin))
-    for records in plugin.records.values():
+    for hook, records in plugin.records.items():
         for record in records:
             name = getattr(record, "name", getattr(record, "path", record))
-            for complaint in _CHECKS[type(record)](record, plugins):
+            check = _build_record if hook == "heliodor_builds" else _CHECKS[type(record)]
+            for complaint in check(record, plugins):
                 found.append(f"{type(record).__name__} {name}: {complaint}")
     if not any(plugin.records.values()) and not _observes(plugin):
         found.append("it declares nothing: is the hook's function marked with @hookimpl?")
@@ -302,6 +312,23 @@ def _size(ramp: Ramp, piece: Any) -> int:
     return 4 * integrations * groups * (piece.row_stop - piece.row_start) * nx
 
 
+def _build_record(resource: Resource, plugins: Registry) -> Complaints:
+    from importlib.resources import files
+
+    from heliodor.builds import records
+
+    if missing := list(_file(resource)):
+        yield from missing
+        return
+    text = files(resource.package).joinpath(resource.path).read_text("utf-8")
+    records.parse(text, resource.path)
+
+
+def _scheme(scheme: Scheme, plugins: Registry) -> Complaints:
+    if not callable(load(scheme.impl)):
+        yield f"{scheme.impl} cannot be called"
+
+
 _CHECKS: dict[type, Callable[[Any, Registry], Complaints]] = {
     StepSpec: _step,
     ModeSpec: _mode,
@@ -309,4 +336,5 @@ _CHECKS: dict[type, Callable[[Any, Registry], Complaints]] = {
     SelectorSpec: _selector,
     Resource: _pipeline,
     Command: _command,
+    Scheme: _scheme,
 }
