@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from heliodor.declare import Command, ModeSpec, Resource, RuleSpec, SelectorSpec, StepSpec
+from heliodor.declare import (
+    Command,
+    ModeSpec,
+    Resource,
+    RuleSpec,
+    SelectorSpec,
+    StepSpec,
+    TransformSpec,
+)
 
 if TYPE_CHECKING:
     from heliodor.engine import Outcome
@@ -75,6 +83,18 @@ def heliodor_selectors() -> Iterable[SelectorSpec]:  # type: ignore[empty-body]
     Returns
     -------
     iterable of `SelectorSpec`
+    """
+
+
+@hookspec
+def heliodor_transforms() -> Iterable[TransformSpec]:  # type: ignore[empty-body]
+    """Offer changes of reference files.
+
+    None is made unless a pipeline asks for it: an edit ``reference: TYPE`` with ``by: NAME``.
+
+    Returns
+    -------
+    iterable of `TransformSpec`; names are unique among all plugins
     """
 
 

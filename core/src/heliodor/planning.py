@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from heliodor import exposures
 from heliodor.declare import ModeSpec, RefNeed, StepSpec
 from heliodor.documents.apply import options
+from heliodor.documents.conditions import UNDECIDED
 from heliodor.documents.facts import facts
-from heliodor.documents.nodes import MAIN
+from heliodor.documents.nodes import MAIN, TakeReference
 from heliodor.documents.shipped import for_exposure
 from heliodor.documents.walk import CopyUse, SaveUse, StepUse, Use, walk, with_options
 from heliodor.engine import load
@@ -30,7 +31,7 @@ from heliodor.plans import Plan, PlannedCopy, PlannedNode, PlannedSave, PlannedS
 from heliodor.plugins import Offer, Registry, registry
 from heliodor.products.names import product_name
 from heliodor.reachable import left_out, loads, reachable, switches, wanted
-from heliodor.references.selectors import Answer, NotApplicable, Sources, select_all
+from heliodor.references.selectors import Answer, Found, Made, NotApplicable, Sources, select_all
 
 if TYPE_CHECKING:
     from heliodor.builds.history import Profile, Reproduction
@@ -332,21 +333,62 @@ class _Planner:
 
     def _with_references(self, nodes: list[PlannedNode]) -> list[PlannedNode]:
         """Ask for all types at once; a step whose reference does not apply is left out."""
-        keywords = self.exposure.keywords
+        taken = self._taken(nodes)
+        made = _made_before(nodes, taken)
         needs: dict[str, RefNeed] = {}
-        for node in nodes:
-            if isinstance(node, PlannedStep) and node.runs:
-                for step in (node, *node.wrappers):
-                    for each in (step, *step.all_calls):
-                        for need in each.spec.refs:
-                            if need.asked(keywords, each.params):
-                                needs.setdefault(need.type, need)
+        for node, own in zip(nodes, made, strict=True):
+            for need in self._needs(node):
+                if need.type not in own:
+                    needs.setdefault(need.type, need)
         sources = Sources(self.request.references, self.request.folders, self.exposure.path)
-        answers = select_all(self.plugins.selectors, tuple(needs.values()), keywords, sources)
+        wanted = tuple(needs.values())
+        answers = select_all(self.plugins.selectors, wanted, self.exposure.keywords, sources)
+        for each in taken:
+            answer = answers.get(each.type)
+            if each.by and isinstance(answer, Found):
+                answers[each.type] = replace(answer, by=self.plugins.transforms[each.by])
         return [
-            self._given(node, answers) if isinstance(node, PlannedStep) and node.runs else node
-            for node in nodes
+            self._given(node, {**answers, **own})
+            if isinstance(node, PlannedStep) and node.runs
+            else node
+            for node, own in zip(nodes, made, strict=True)
         ]
+
+    def _needs(self, node: PlannedNode) -> Iterator[RefNeed]:
+        """Give the references that a node needs, with those that wrap it or that it calls."""
+        if not isinstance(node, PlannedStep) or not node.runs:
+            return
+        for step in (node, *node.wrappers):
+            for each in (step, *step.all_calls):
+                for need in each.spec.refs:
+                    if need.asked(self.exposure.keywords, each.params):
+                        yield need
+
+    def _taken(self, nodes: list[PlannedNode]) -> list[TakeReference]:
+        """Give what the pipeline says about references of this exposure."""
+        steps = [node for node in nodes if isinstance(node, PlannedStep)]
+        types = {
+            need.type
+            for node in steps
+            for step in (node, *node.wrappers, *node.all_calls)
+            for need in step.spec.refs
+        }
+        known = self.plugins.transforms
+        taken = []
+        for each in self.pipeline.document.references:
+            if each.type not in types:
+                raise each.place.error(did_you_mean(each.type, types, "reference type here"))
+            if each.by and each.by not in known:
+                raise each.place.error(did_you_mean(each.by, known, "transform"))
+            if each.by and each.type not in known[each.by].types:
+                types_of = known[each.by].types
+                raise each.place.error(did_you_mean(each.type, types_of, f"type for {each.by}"))
+            truth = each.when.evaluate(self.facts)
+            if truth is UNDECIDED:
+                raise each.place.error("references cannot depend on what is decided at run.")
+            if truth:
+                taken.append(each)
+        return taken
 
     def _given(self, step: PlannedStep, answers: Mapping[str, Answer]) -> PlannedStep:
         keywords = self.exposure.keywords
@@ -367,6 +409,17 @@ class _Planner:
             if not called.runs:
                 return left_out(step, f"{called.label} cannot be done: {called.reason}")
         return step
+
+
+def _made_before(nodes: list[PlannedNode], taken: list[TakeReference]) -> list[dict[str, Answer]]:
+    """Say for each node which references earlier steps of the run make."""
+    filled: set[str] = set()
+    found: list[dict[str, Answer]] = []
+    for node in nodes:
+        found.append({each.type: Made(each.port) for each in taken if each.port in filled})
+        if isinstance(node, PlannedStep):
+            filled.update(node.to.get(out.name, out.name) for out in node.spec.makes)
+    return found
 
 
 def _profile(plugins: Registry, build: str | None, trusted: set[str]) -> Profile | None:

@@ -29,6 +29,7 @@ from heliodor.declare import (
     RuleSpec,
     SelectorSpec,
     StepSpec,
+    TransformSpec,
 )
 from heliodor.errors import PluginError, UsageError, did_you_mean
 
@@ -41,6 +42,7 @@ DECLARING = {
     "heliodor_modes": ModeSpec,
     "heliodor_rules": RuleSpec,
     "heliodor_selectors": SelectorSpec,
+    "heliodor_transforms": TransformSpec,
     "heliodor_pipelines": Resource,
     "heliodor_builds": Resource,
     "heliodor_commands": Command,
@@ -51,6 +53,7 @@ UNIQUE = {
     "heliodor_modes": "name",
     "heliodor_rules": "name",
     "heliodor_selectors": "rank",
+    "heliodor_transforms": "name",
     "heliodor_commands": "name",
 }
 """Hooks and what no two of their records may share."""
@@ -133,6 +136,7 @@ class Registry:
             self.steps.setdefault(spec.name, []).append(Offer(spec, plugin))
         self.modes: dict[str, ModeSpec] = self._by_name("heliodor_modes")
         self.rules: dict[str, RuleSpec] = self._by_name("heliodor_rules")
+        self.transforms: dict[str, TransformSpec] = self._by_name("heliodor_transforms")
         self.commands: dict[str, Command] = self._by_name("heliodor_commands")
         self.selectors: list[SelectorSpec] = sorted(
             (spec for _, spec in self._records("heliodor_selectors")), key=lambda spec: spec.rank

@@ -45,12 +45,16 @@ class ReferenceRecord:
     name : without folder
     sha256 : of its content
     origin : which selector found it, and why
+    changed_by : what has changed it before it was used
+    changed_sha256 : of what it was changed to
     """
 
     type: str
     name: str
     sha256: str
     origin: str = ""
+    changed_by: str = ""
+    changed_sha256: str = ""
 
 
 @dataclass(frozen=True)
