@@ -128,8 +128,15 @@ class Receipt:
     format: int = FORMAT
 
     def as_data(self) -> dict[str, Any]:
-        """Give it as dicts, lists, strings and numbers."""
-        return plain(dataclasses.asdict(self))
+        """Give it as dicts, lists, strings and numbers, without what there is not."""
+        return plain(dataclasses.asdict(self, dict_factory=_without_absent))
+
+
+_SELDOM = {"sha256", "changed_by", "changed_sha256", "round", "calls", "members"}
+
+
+def _without_absent(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in entries if value or name not in _SELDOM}
 
 
 def plain(value: Any) -> Any:
