@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from heliodor import exposures
-from heliodor.declare import ModeSpec, RefNeed, StepSpec
+from heliodor.declare import ModeSpec, RefNeed
 from heliodor.documents.apply import options
 from heliodor.documents.conditions import UNDECIDED
 from heliodor.documents.facts import facts
-from heliodor.documents.nodes import MAIN, TakeReference
+from heliodor.documents.nodes import MAIN, Document, TakeReference
 from heliodor.documents.shipped import for_exposure
 from heliodor.documents.walk import CopyUse, SaveUse, StepUse, Use, walk, with_options
 from heliodor.engine import load
@@ -30,8 +30,17 @@ from heliodor.memory import Memory, predict
 from heliodor.plans import Plan, PlannedCopy, PlannedNode, PlannedSave, PlannedStep, Request
 from heliodor.plugins import Offer, Registry, registry
 from heliodor.products.names import product_name
-from heliodor.reachable import left_out, loads, reachable, switches, wanted
-from heliodor.references.selectors import Answer, Found, Made, NotApplicable, Sources, select_all
+from heliodor.reachable import (
+    inputs,
+    left_out,
+    loads,
+    made_before,
+    outputs,
+    reachable,
+    switches,
+    wanted,
+)
+from heliodor.references.selectors import Answer, Found, NotApplicable, Sources, select_all
 
 if TYPE_CHECKING:
     from heliodor.builds.history import Profile, Reproduction
@@ -96,6 +105,7 @@ class _Planner:
                 f"{exposure.path}: is of level {exposure.level}; "
                 f"{self.pipeline.document.name} takes {self.takes}."
             )
+        self.beside = _beside(exposure, self.pipeline.document)
         self.facts = with_options(self.pipeline.document, about)
         _check_options(given, options(self.pipeline.document))
         self.trusted = {owner, *mode.providers, self.pipeline.distribution}
@@ -116,7 +126,7 @@ class _Planner:
         if self.profile is not None:
             self.profile.refuse_absent(self.layers.given, self.names, self.pipeline.bare)
         self.layers.check(self.names)
-        nodes = self._spending(reachable(self._with_references(nodes)))
+        nodes = self._spending(reachable(self._with_references(nodes), self.beside))
         nints, ngroups, ny, nx = (self.exposure.sizes.get(name, 1) for name in SIZES)
         memory = predict(
             (nints, ngroups, ny, nx),
@@ -127,10 +137,12 @@ class _Planner:
             exposures=self.request.together,
             images=0 if self.exposure.level in exposures.RAMP_LEVELS else len(self.exposure.planes),
         )
+        given = sum(each.in_memory for each in self.beside.values())
+        memory = replace(memory, planes=memory.planes + given * self.request.together)
         self._check_limit(memory)
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
-            self._reproduction(nodes),
+            self._reproduction(nodes), self.beside,
         )  # fmt: skip
 
     def _reproduction(self, nodes: list[PlannedNode]) -> Reproduction | None:
@@ -263,12 +275,12 @@ class _Planner:
             params=params,
             origins=changed,
             port=port,
-            to=_outputs(use, offer.spec),
+            to=outputs(use, offer.spec),
             runs=runs,
             reason=reason,
             condition=use.condition,
             offered=self._offered(offer),
-            inputs=_inputs(use, offer.spec),
+            inputs=inputs(use, offer.spec),
             on_error=use.on_error,
             round=use.round,
             wrappers=tuple(self._wrapper(wrapper, port) for wrapper in use.wrappers),
@@ -334,7 +346,7 @@ class _Planner:
     def _with_references(self, nodes: list[PlannedNode]) -> list[PlannedNode]:
         """Ask for all types at once; a step whose reference does not apply is left out."""
         taken = self._taken(nodes)
-        made = _made_before(nodes, taken)
+        made = made_before(nodes, taken)
         needs: dict[str, RefNeed] = {}
         for node, own in zip(nodes, made, strict=True):
             for need in self._needs(node):
@@ -411,14 +423,16 @@ class _Planner:
         return step
 
 
-def _made_before(nodes: list[PlannedNode], taken: list[TakeReference]) -> list[dict[str, Answer]]:
-    """Say for each node which references earlier steps of the run make."""
-    filled: set[str] = set()
-    found: list[dict[str, Answer]] = []
-    for node in nodes:
-        found.append({each.type: Made(each.port) for each in taken if each.port in filled})
-        if isinstance(node, PlannedStep):
-            filled.update(node.to.get(out.name, out.name) for out in node.spec.makes)
+def _beside(exposure: Exposure, document: Document) -> dict[str, Exposure]:
+    """Find the earlier products that a pipeline begins with, in the folder of the exposure."""
+    found = {}
+    for port, suffix in document.in_.items():
+        if port == MAIN:
+            continue
+        if "." in suffix:
+            raise NotYetError(f"{document.place}: '{suffix}' as input cannot be read yet.")
+        path = exposure.path.with_name(product_name(exposure.path, suffix))
+        found[port] = exposures.look(path)
     return found
 
 
@@ -440,24 +454,6 @@ def _refuse_unwritten(use: StepUse) -> None:
             f"{use.place}: {use.step}: steps cannot be loaded from a file or module yet; "
             "a step in an installed plugin can be used by its name."
         )
-
-
-def _outputs(use: StepUse, spec: StepSpec) -> Mapping[str, str]:
-    """Give the port of each product; a port without a product's name is for the only one."""
-    if MAIN not in use.to:
-        return use.to
-    if len(spec.makes) != 1:
-        made = ", ".join(output.name for output in spec.makes) or "nothing"
-        raise use.place.error(f"{use.label} makes {made}; write 'to: {{PRODUCT: PORT}}'.")
-    return {spec.makes[0].name: use.to[MAIN]}
-
-
-def _inputs(use: StepUse, spec: StepSpec) -> Mapping[str, str]:
-    """Give the port of each earlier product that a step reads; by default the one of its name."""
-    for name in use.inputs:
-        if name not in spec.reads:
-            raise use.place.error(did_you_mean(name, spec.reads, f"input of {use.label}"))
-    return {name: use.inputs.get(name, name) for name in spec.reads}
 
 
 def _asked(request: Request) -> tuple[Layered, dict[str, Any]]:

@@ -219,6 +219,7 @@ class Plan:
     memory : what it will take
     request : what the user asked for
     build : the build that is followed, and what of it is not reproduced
+    beside : earlier products of the exposure that are read with it, by port
     """
 
     exposure: Exposure
@@ -229,6 +230,7 @@ class Plan:
     memory: Memory
     request: Request
     build: Reproduction | None = None
+    beside: Mapping[str, Exposure] = field(default_factory=dict)
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:

@@ -1,15 +1,18 @@
-"""What of a plan can be done, and what is at work at a time."""
+"""What flows where in a plan, what of it can be done, and what is at work at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from heliodor.declare import Output
-from heliodor.documents.nodes import MAIN
+from heliodor.declare import Output, StepSpec
+from heliodor.documents.nodes import MAIN, TakeReference
+from heliodor.documents.walk import StepUse
+from heliodor.errors import did_you_mean
 from heliodor.memory import Load
 from heliodor.plans import PlannedCopy, PlannedNode, PlannedStep
+from heliodor.references.selectors import Answer, Made
 
 if TYPE_CHECKING:
     from heliodor.params import Params
@@ -22,9 +25,9 @@ def left_out(step: PlannedStep, reason: str) -> PlannedStep:
     return replace(step, runs=False, reason=reason, wrappers=wrappers)
 
 
-def reachable(nodes: list[PlannedNode]) -> list[PlannedNode]:
-    """Leave out what works on a product that no running step makes."""
-    made = {MAIN}
+def reachable(nodes: list[PlannedNode], given: Collection[str] = ()) -> list[PlannedNode]:
+    """Leave out what works on a product that is neither given nor made by a running step."""
+    made = {MAIN, *given}
     kept: list[PlannedNode] = []
     for node in nodes:
         if not isinstance(node, PlannedStep):
@@ -86,3 +89,32 @@ def switches(nodes: list[PlannedNode]) -> dict[str, bool]:
 def wanted(output: Output, params: Params) -> bool:
     """Whether a product is made with these parameters."""
     return not output.option or bool(getattr(params, output.option))
+
+
+def made_before(nodes: list[PlannedNode], taken: list[TakeReference]) -> list[dict[str, Answer]]:
+    """Say for each node which references earlier steps of the run make."""
+    filled: set[str] = set()
+    found: list[dict[str, Answer]] = []
+    for node in nodes:
+        found.append({each.type: Made(each.port) for each in taken if each.port in filled})
+        if isinstance(node, PlannedStep):
+            filled.update(node.to.get(out.name, out.name) for out in node.spec.makes)
+    return found
+
+
+def outputs(use: StepUse, spec: StepSpec) -> Mapping[str, str]:
+    """Give the port of each product; a port without a product's name is for the only one."""
+    if MAIN not in use.to:
+        return use.to
+    if len(spec.makes) != 1:
+        made = ", ".join(output.name for output in spec.makes) or "nothing"
+        raise use.place.error(f"{use.label} makes {made}; write 'to: {{PRODUCT: PORT}}'.")
+    return {spec.makes[0].name: use.to[MAIN]}
+
+
+def inputs(use: StepUse, spec: StepSpec) -> Mapping[str, str]:
+    """Give the port of each earlier product that a step reads; by default the one of its name."""
+    for name in use.inputs:
+        if name not in spec.reads:
+            raise use.place.error(did_you_mean(name, spec.reads, f"input of {use.label}"))
+    return {name: use.inputs.get(name, name) for name in spec.reads}

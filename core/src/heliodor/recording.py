@@ -45,10 +45,10 @@ def provenance(plan: Plan, done: Done, hashes: Mapping[str, str]) -> Provenance:
 
 
 def _receipt(plan: Plan, done: Done, hashes: Mapping[str, str]) -> receipt.Receipt:
-    exposure = plan.exposure
+    inputs = (plan.exposure, *plan.beside.values())
     return receipt.Receipt(
         heliodor=version("heliodor"),
-        inputs=(receipt.FileRecord(exposure.path.name, exposure.sha256, exposure.size),),
+        inputs=tuple(receipt.FileRecord(each.path.name, each.sha256, each.size) for each in inputs),
         pipeline=plan.pipeline.document.name,
         pipeline_sha256=plan.pipeline.sha256,
         steps=tuple(_step_record(step, outcome, hashes) for step, outcome in done),

@@ -198,14 +198,16 @@ class Run:
         self._event("run_finished", result=self.result)
 
     def _read(self) -> None:
+        """Read the exposure, and earlier products of it."""
         plan = self.plan
-        if plan.exposure.level not in exposures.RAMP_LEVELS:
-            self.ports[MAIN] = exposures.read_product(plan.exposure.path)
-            return
-        self.ports[MAIN] = ramp = exposures.read_ramp(
-            plan.exposure, plan.request.threads, self.workspace, plan.mode.layout.ramp
-        )
-        self.flags[MAIN] = FlagCounter(ramp)
+        for port, exposure in {MAIN: plan.exposure, **plan.beside}.items():
+            if exposure.level not in exposures.RAMP_LEVELS:
+                self.ports[port] = exposures.read_product(exposure.path)
+                continue
+            self.ports[port] = ramp = exposures.read_ramp(
+                exposure, plan.request.threads, self.workspace, plan.mode.layout.ramp
+            )
+            self.flags[port] = FlagCounter(ramp)
 
     def _nodes(self) -> Iterator[PlannedStep]:
         number = 0
