@@ -74,6 +74,7 @@ class Packaged:
         return {
             need.type: Found(self.path, "packaged") if self.path.name else Unknown("not packaged")
             for need in wanted
+            if need.type == "template"
         }
 
 

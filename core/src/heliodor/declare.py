@@ -118,6 +118,7 @@ class RefNeed:
     options : parameters of the step that ask for it, one is enough, by being true or by a value
         (``refpix_algorithm=sirs``); none: it always is needed
     unless : parameter of the step that takes its place when it is given
+    exact : a file for FULL does not serve a subarray: there is nothing in it to be cut
     planes : two-dimensional planes held in memory while the step runs (for the plan)
     header : keyword that records the file in products; made from the type unless given
     """
@@ -128,6 +129,7 @@ class RefNeed:
     when: Match = ANY
     options: tuple[str, ...] = ()
     unless: str = ""
+    exact: bool = False
     planes: int = 1
     header: str = ""
 
@@ -407,6 +409,23 @@ class RuleSpec:
     same: tuple[str, ...] = ()
     product: str = ""
     valid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """Names of steps that no plugin can list: ``SCHEME:REST``, where the rest says which.
+
+    Attributes
+    ----------
+    name : the word before the colon (``stpipe``)
+    help : a line that says what comes after it
+    impl : dotted path of a function ``resolve(rest, instead_of)`` that returns a `StepSpec`;
+        ``instead_of`` is the declared implementation it stands in for (``use:``), or None
+    """
+
+    name: str
+    help: str
+    impl: str
 
 
 @dataclass(frozen=True, slots=True)

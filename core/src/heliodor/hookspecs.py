@@ -22,6 +22,7 @@ from heliodor.declare import (
     ModeSpec,
     Resource,
     RuleSpec,
+    Scheme,
     SelectorSpec,
     StepSpec,
     TransformSpec,
@@ -107,6 +108,16 @@ def heliodor_pipelines() -> Iterable[Resource]:  # type: ignore[empty-body]
     Returns
     -------
     iterable of `Resource`, YAML files inside a package; read on demand
+    """
+
+
+@hookspec
+def heliodor_schemes() -> Iterable[Scheme]:  # type: ignore[empty-body]
+    """Offer steps that cannot be listed, by names of the form ``SCHEME:REST``.
+
+    Returns
+    -------
+    iterable of `Scheme`; names are unique among all plugins
     """
 
 

@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from heliodor import exposures
+from heliodor import exposures, parametersources
 from heliodor.declare import ModeSpec, RefNeed
 from heliodor.documents.apply import options
-from heliodor.documents.conditions import UNDECIDED
 from heliodor.documents.facts import facts
-from heliodor.documents.nodes import MAIN, Document, TakeReference
+from heliodor.documents.nodes import MAIN, Document
 from heliodor.documents.shipped import for_exposure
 from heliodor.documents.walk import CopyUse, SaveUse, StepUse, Use, walk, with_options
 from heliodor.engine import load
@@ -27,6 +26,7 @@ from heliodor.errors import (
 from heliodor.exposures import SIZES
 from heliodor.layers import Layered
 from heliodor.memory import Memory, predict
+from heliodor.parametersources import Wanted
 from heliodor.plans import Plan, PlannedCopy, PlannedNode, PlannedSave, PlannedStep, Request
 from heliodor.plugins import Offer, Registry, registry
 from heliodor.products.names import product_name
@@ -35,9 +35,11 @@ from heliodor.reachable import (
     left_out,
     loads,
     made_before,
+    needs_of,
     outputs,
     reachable,
     switches,
+    taken_references,
     wanted,
 )
 from heliodor.references.selectors import Answer, Found, NotApplicable, Sources, select_all
@@ -106,8 +108,18 @@ class _Planner:
                 f"{self.pipeline.document.name} takes {self.takes}."
             )
         self.beside = _beside(exposure, self.pipeline.document)
-        self.facts = with_options(self.pipeline.document, about)
-        _check_options(given, options(self.pipeline.document))
+        self.sources = Sources(request.references, request.folders, exposure.path)
+        self.files = parametersources.for_pipeline(
+            self.pipeline.document,
+            mode.pipelines.get(stage, ""),
+            plugins,
+            exposure.keywords,
+            Wanted(self.sources, request.parameter_files, request.parameter_references),
+        )
+        document = parametersources.with_options(self.pipeline.document, self.files)
+        self.pipeline = replace(self.pipeline, document=document)
+        self.facts = with_options(document, about)
+        _check_options(given, options(document))
         self.trusted = {owner, *mode.providers, self.pipeline.distribution}
 
     def plan(self) -> Plan:
@@ -122,6 +134,9 @@ class _Planner:
                 [each for each in use.settings if not (strange and each.layer == "build profile")],
             )
             self.names |= {use.label, use.step, use.path, f"/{use.path}"}
+        for use in steps:
+            for file in self.files:
+                self.layers.add_file(file.about((use.label, use.step), f"/{use.path}"))
         nodes = [node for use in self._by_port(uses) for node in self._nodes(use)]
         if self.profile is not None:
             self.profile.refuse_absent(self.layers.given, self.names, self.pipeline.bare)
@@ -142,7 +157,7 @@ class _Planner:
         self._check_limit(memory)
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
-            self._reproduction(nodes), self.beside,
+            self.files, self._reproduction(nodes), self.beside,
         )  # fmt: skip
 
     def _reproduction(self, nodes: list[PlannedNode]) -> Reproduction | None:
@@ -165,7 +180,7 @@ class _Planner:
         if not isinstance(last, PlannedStep) or last.alone or last.calls:
             return nodes
         made = [output for output in last.spec.makes if wanted(output, last.params)]
-        ngroups = self.exposure.shape[1]
+        ngroups = self.exposure.sizes.get("ngroups", 0)
         fits = any(output.in_place and output.planes <= ngroups for output in made)
         if not fits or any(output.option for output in made):
             return nodes
@@ -279,12 +294,13 @@ class _Planner:
             runs=runs,
             reason=reason,
             condition=use.condition,
-            offered=self._offered(offer),
+            offered=() if use.use or ":" in use.step else self._offered(offer),
             inputs=inputs(use, offer.spec),
             on_error=use.on_error,
             round=use.round,
             wrappers=tuple(self._wrapper(wrapper, port) for wrapper in use.wrappers),
             calls=self._calls(use, offer, ()) if runs else (),
+            said=self.layers.said(use.label, use.step, use.path),
         )
         return step if runs else left_out(step, reason)
 
@@ -345,14 +361,15 @@ class _Planner:
 
     def _with_references(self, nodes: list[PlannedNode]) -> list[PlannedNode]:
         """Ask for all types at once; a step whose reference does not apply is left out."""
-        taken = self._taken(nodes)
+        taken = taken_references(self.pipeline.document, nodes, self.plugins.transforms, self.facts)
         made = made_before(nodes, taken)
         needs: dict[str, RefNeed] = {}
         for node, own in zip(nodes, made, strict=True):
-            for need in self._needs(node):
+            for need in needs_of(node, self.exposure.keywords):
                 if need.type not in own:
                     needs.setdefault(need.type, need)
-        sources = Sources(self.request.references, self.request.folders, self.exposure.path)
+        overrides = parametersources.overrides(self.request.references, self.files)
+        sources = replace(self.sources, overrides=overrides)
         wanted = tuple(needs.values())
         answers = select_all(self.plugins.selectors, wanted, self.exposure.keywords, sources)
         for each in taken:
@@ -365,42 +382,6 @@ class _Planner:
             else node
             for node, own in zip(nodes, made, strict=True)
         ]
-
-    def _needs(self, node: PlannedNode) -> Iterator[RefNeed]:
-        """Give the references that a node needs, with those that wrap it or that it calls."""
-        if not isinstance(node, PlannedStep) or not node.runs:
-            return
-        for step in (node, *node.wrappers):
-            for each in (step, *step.all_calls):
-                for need in each.spec.refs:
-                    if need.asked(self.exposure.keywords, each.params):
-                        yield need
-
-    def _taken(self, nodes: list[PlannedNode]) -> list[TakeReference]:
-        """Give what the pipeline says about references of this exposure."""
-        steps = [node for node in nodes if isinstance(node, PlannedStep)]
-        types = {
-            need.type
-            for node in steps
-            for step in (node, *node.wrappers, *node.all_calls)
-            for need in step.spec.refs
-        }
-        known = self.plugins.transforms
-        taken = []
-        for each in self.pipeline.document.references:
-            if each.type not in types:
-                raise each.place.error(did_you_mean(each.type, types, "reference type here"))
-            if each.by and each.by not in known:
-                raise each.place.error(did_you_mean(each.by, known, "transform"))
-            if each.by and each.type not in known[each.by].types:
-                types_of = known[each.by].types
-                raise each.place.error(did_you_mean(each.type, types_of, f"type for {each.by}"))
-            truth = each.when.evaluate(self.facts)
-            if truth is UNDECIDED:
-                raise each.place.error("references cannot depend on what is decided at run.")
-            if truth:
-                taken.append(each)
-        return taken
 
     def _given(self, step: PlannedStep, answers: Mapping[str, Answer]) -> PlannedStep:
         keywords = self.exposure.keywords
@@ -449,7 +430,7 @@ def _port(node: tuple[StepUse, str] | SaveUse) -> str:
 
 
 def _refuse_unwritten(use: StepUse) -> None:
-    if "." in use.step or ":" in use.step:
+    if "." in use.step.partition(":")[0]:
         raise NotYetError(
             f"{use.place}: {use.step}: steps cannot be loaded from a file or module yet; "
             "a step in an installed plugin can be used by its name."

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from heliodor.declare import Output, StepSpec
-from heliodor.documents.nodes import MAIN, TakeReference
+from heliodor.declare import Keywords, Output, RefNeed, StepSpec, TransformSpec
+from heliodor.documents.conditions import UNDECIDED, Facts
+from heliodor.documents.nodes import MAIN, Document, TakeReference
 from heliodor.documents.walk import StepUse
 from heliodor.errors import did_you_mean
 from heliodor.memory import Load
@@ -118,3 +119,51 @@ def inputs(use: StepUse, spec: StepSpec) -> Mapping[str, str]:
         if name not in spec.reads:
             raise use.place.error(did_you_mean(name, spec.reads, f"input of {use.label}"))
     return {name: use.inputs.get(name, name) for name in spec.reads}
+
+
+def needs_of(node: PlannedNode, keywords: Keywords) -> Iterator[RefNeed]:
+    """Give the references that a node needs, with those that wrap it or that it calls."""
+    if not isinstance(node, PlannedStep) or not node.runs:
+        return
+    for step in (node, *node.wrappers):
+        for each in (step, *step.all_calls):
+            yield from (need for need in each.spec.refs if need.asked(keywords, each.params))
+
+
+def taken_references(
+    document: Document,
+    nodes: list[PlannedNode],
+    known: Mapping[str, TransformSpec],
+    facts: Facts,
+) -> list[TakeReference]:
+    """Give what a pipeline says about the references of this exposure, if all of it has a meaning.
+
+    Parameters
+    ----------
+    document : the pipeline
+    nodes : of the plan
+    known : transforms by name
+    facts : about the exposure
+    """
+    steps = [node for node in nodes if isinstance(node, PlannedStep)]
+    types = {
+        need.type
+        for node in steps
+        for step in (node, *node.wrappers, *node.all_calls)
+        for need in step.spec.refs
+    }
+    taken = []
+    for each in document.references:
+        if each.type not in types:
+            raise each.place.error(did_you_mean(each.type, types, "reference type here"))
+        if each.by and each.by not in known:
+            raise each.place.error(did_you_mean(each.by, known, "transform"))
+        if each.by and each.type not in known[each.by].types:
+            allowed = known[each.by].types
+            raise each.place.error(did_you_mean(each.type, allowed, f"type for {each.by}"))
+        truth = each.when.evaluate(facts)
+        if truth is UNDECIDED:
+            raise each.place.error("references cannot depend on what is decided at run.")
+        if truth:
+            taken.append(each)
+    return taken

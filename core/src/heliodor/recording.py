@@ -58,6 +58,9 @@ def _receipt(plan: Plan, done: Done, hashes: Mapping[str, str]) -> receipt.Recei
             "build": plan.build.as_data() if plan.build else None,
             "pipeline_files": list(plan.pipeline.files),
             "pipeline_options": _options(plan.request),
+            "parameter_files": {
+                file.path.name: file_sha256(file.path) for file in plan.parameter_files
+            },
         },
     )
 

@@ -299,6 +299,8 @@ class Run:
         """Take what a step has made, and tell that it has ended."""
         self.result.outcomes.append((step, outcome))
         self.facts[f"status.{step.label}"] = outcome.status
+        if step.port in self.ports:
+            self.ports[step.port].keywords[step.spec.status] = outcome.status
         for name, product in outcome.products.items():
             port = step.to.get(name, name)
             self.ports[port] = product

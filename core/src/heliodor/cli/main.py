@@ -40,7 +40,7 @@ def parser(chosen: str | None = None) -> Parser:
     ----------
     chosen : the command that will be run: a plugin's code is loaded for its own command only
     """
-    from heliodor.cli import builds, lists, picture, pipeline, run
+    from heliodor.cli import builds, lists, parameters, picture, pipeline, run
     from heliodor.engine import load
     from heliodor.plugins import registry
 
@@ -65,6 +65,12 @@ def parser(chosen: str | None = None) -> Parser:
     add("picture", "Draw products as PNG pictures.", picture.configure)
     add("steps", "List the calibration steps.", lists.configure_steps)
     add("step", "Explain one step and its parameters.", lists.configure_step)
+    add(
+        "explain",
+        "Explain a parameter: value, meaning, and who set it.",
+        parameters.configure_explain,
+    )
+    add("schema", "Print the JSON Schema of pipelines or of a step.", parameters.configure_schema)
     add("modes", "List the instrument modes.", lists.configure_modes)
     add("pipelines", "List the pipelines, or print one.", lists.configure_pipelines)
     add("pipeline", "Show a pipeline with edits, or what they change.", pipeline.configure)

@@ -50,6 +50,25 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="+", type=Path, metavar="FILE", help="raw exposures (_uncal.fits)"
     )
+    add_options(parser)
+    parser.add_argument(
+        "--save-parameters",
+        type=Path,
+        metavar="FILE",
+        help="write all parameters of the exposure: as edits (.yaml, read again by --pipeline), or "
+        "in the form of jwst (.asdf, read again by --pars)",
+    )
+    parser.add_argument(
+        "--max-memory",
+        type=_size,
+        metavar="SIZE",
+        help="memory the process may take, such as 1.5G (1G = 1e9 bytes, 1Gi = 2**30): "
+        "what is larger is worked on in files",
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how an exposure is to be calibrated."""
     parser.add_argument(
         "-p",
         "--parameter",
@@ -92,11 +111,17 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
         "--skip", action="append", default=[], metavar="STEP", help="leave out a step"
     )
     parser.add_argument(
-        "--max-memory",
-        type=_size,
-        metavar="SIZE",
-        help="memory the process may take, such as 1.5G (1G = 1e9 bytes, 1Gi = 2**30): "
-        "what is larger is worked on in files",
+        "--pars",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a parameter file of jwst (ASDF), of a step or of a pipeline",
+    )
+    parser.add_argument(
+        "--no-pars",
+        action="store_true",
+        help="leave out parameter references (pars-*), which operations use",
     )
 
 
@@ -114,6 +139,8 @@ def request(arguments: argparse.Namespace) -> Request:
         "max_memory": arguments.max_memory,
         "scratch": arguments.scratch,
         "build": arguments.build,
+        "parameter_files": tuple(arguments.pars),
+        "parameter_references": not arguments.no_pars,
     }
     if arguments.threads:
         given["threads"] = arguments.threads
@@ -124,7 +151,9 @@ def _plan(arguments: argparse.Namespace) -> int:
     from heliodor.planning import plan
 
     wanted = request(arguments)
+    _refuse_several(arguments)
     plans = [plan(path, wanted) for path in arguments.files]
+    _save_parameters(plans[0], arguments)
     if arguments.json:
         print_json([each.to_dict() for each in plans])
     else:
@@ -138,6 +167,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     wanted = request(arguments)
     _refuse_same_products(arguments.files)
+    _refuse_several(arguments)
     plans: dict[Path, Plan] = {}
     failed: dict[Path, HeliodorError] = {}
     for path in arguments.files:
@@ -177,6 +207,8 @@ def _failed(
 def _run_batch(batch: list[Plan], arguments: argparse.Namespace) -> list[Result | HeliodorError]:
     from heliodor import joint
 
+    for planned in batch:
+        _save_parameters(planned, arguments)
     silent = arguments.quiet or arguments.json
     with show.progress(enabled=not silent and sys.stderr.isatty()) as observer:
         results = joint.run_all(joint.counted(batch), observer=observer)
@@ -184,6 +216,18 @@ def _run_batch(batch: list[Plan], arguments: argparse.Namespace) -> list[Result 
         if not silent and not isinstance(result, HeliodorError):
             show.result(result)
     return results
+
+
+def _save_parameters(planned: Plan, arguments: argparse.Namespace) -> None:
+    from heliodor.savedparameters import save
+
+    if arguments.save_parameters:
+        save(planned, arguments.save_parameters)
+
+
+def _refuse_several(arguments: argparse.Namespace) -> None:
+    if arguments.save_parameters and len(arguments.files) > 1:
+        raise UsageError("--save-parameters: parameters may depend on the exposure; give one.")
 
 
 def _refuse_same_products(files: list[Path]) -> None:

@@ -34,6 +34,7 @@ def plan(planned: Plan) -> None:
         parameters = [
             f"{name}={verbatim(repr(getattr(step.params, name)))} [dim]({verbatim(origin)})[/]"
             for name, origin in step.origins.items()
+            if getattr(step.params, name) != type(step.params).model_fields[name].default
         ]
         references = [f"{name}: {_reference(answer)}" for name, answer in step.references.items()]
         offered = [f"[dim]also offered by {name}, taken by use:[/]" for name in step.offered]
@@ -48,6 +49,12 @@ def plan(planned: Plan) -> None:
     print_table(("step", "passes", "parameters that are not defaults, references"), rows)
     if planned.build:
         _reproduction(planned.build)
+    for file in planned.parameter_files:
+        left = f"; left out: {', '.join(file.left_out)}" if file.left_out else ""
+        console().print(
+            f"parameters from {verbatim(file.path)} [dim]({verbatim(file.why)}{verbatim(left)})[/]",
+            soft_wrap=True,
+        )
     for save in planned.saves:
         console().print(f"writes {verbatim(save.path)}", soft_wrap=True)
     for step, need, answer in planned.missing:
