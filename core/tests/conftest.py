@@ -122,7 +122,7 @@ def made_up(tmp_path, plugin, make_uncal, monkeypatch):
     """
     registry = heliodor.plugins.registry
 
-    def make(steps: Any, *, instrument: str = "X", **documents: str):
+    def make(steps: Any, *, instrument: str = "X", hooks: Any = None, **documents: str):
         first, package = next(iter(documents)), f"pipelines_of_{tmp_path.name}"
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text("")
@@ -137,6 +137,7 @@ def made_up(tmp_path, plugin, make_uncal, monkeypatch):
             heliodor_steps=steps,
             heliodor_modes=[mode],
             heliodor_pipelines=[Resource(package, f"{name}.yaml") for name in documents],
+            **(hooks or {}),
         )
         monkeypatch.setenv("HELIODOR_PLUGINS", "x")
         registry.cache_clear()

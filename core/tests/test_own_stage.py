@@ -41,6 +41,13 @@ steps:
 """
 
 
+class Compare(Step[Params]):
+    """Reads the ramp that slopes were made of."""
+
+    def compare(self, image):
+        image.planes["data"] -= self.inputs["ramp"].data[0, -1]
+
+
 class Ramps(Step[Params]):
     """Does nothing to ramps."""
 
@@ -79,6 +86,7 @@ def spec(impl: type[Step], *phases: Phase, **more) -> StepSpec:
 
 STEPS = (
     spec(Ramps),
+    spec(Compare, Phase("compare", "exposure"), takes="image", reads=("ramp",)),
     spec(Last, makes=(Output("rate"),)),
     spec(Trim, Phase("trim", "exposure"), takes="image", reshapes=True),
     spec(Persistent, Phase("flag", "association"), takes="image", scope="association"),
@@ -128,6 +136,27 @@ def test_a_file_of_ones_own_over_several_exposures(rates, tmp_path):
         np.testing.assert_array_equal(planes["dq"], bright)
     assert not bright[3, 7]
     assert first["data"][3, 7] > 500
+
+
+def test_earlier_products_are_read_from_files(rates, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nin: {main: rate, ramp: uncal}\nsteps: [compare, {save: none}]\n")
+    planned = plan(rates[0], pipeline=path)
+    result = run(planned, save=False)
+    assert not result.products["none"].planes["data"].any()
+    inputs = result.provenance.receipt.inputs
+    assert [record.name for record in inputs] == [
+        "jw01234001001_02101_00001_nrca1_rate.fits",
+        "jw01234001001_02101_00001_nrca1_uncal.fits",
+    ]
+    alone = plan(rates[0], pipeline="made_up_kpi")
+    assert planned.memory.peak - alone.memory.peak == 5 * 2 * 3 * 4 * 8 + 4 * 4 * 8
+    path.write_text("name: mine\nin: {main: rate, ramp: jump}\nsteps: [compare]\n")
+    with pytest.raises(ExposureError, match=r"nrca1_jump.fits: there is no such file"):
+        plan(rates[0], pipeline=path)
+    path.write_text("name: mine\nin: {main: rate, other: members.background}\nsteps: [trim]\n")
+    with pytest.raises(NotYetError, match=r"'members.background' as input cannot be read yet"):
+        plan(rates[0], pipeline=path)
 
 
 def test_memory_is_that_of_the_images(rates):

@@ -19,6 +19,7 @@ from heliodor.declare import (
     Scheme,
     SelectorSpec,
     StepSpec,
+    TransformSpec,
 )
 from heliodor.errors import PluginError, UsageError
 from heliodor.plugins import Registry
@@ -457,6 +458,13 @@ def test_hook_heliodor_selectors(plugin):
 def test_hook_heliodor_pipelines(plugin):
     resource = Resource("heliodor_x", "pipelines/detector1.yaml")
     assert declared_by(plugin, "heliodor_pipelines", resource) == (resource,)
+
+
+def test_hook_heliodor_transforms(plugin):
+    spec = TransformSpec("extend", ("wavelengthrange",), "nowhere:extend")
+    assert Registry([plugin("heliodor-x", heliodor_transforms=[spec])]).transforms == {
+        "extend": spec
+    }
 
 
 def test_hook_heliodor_schemes(plugin):

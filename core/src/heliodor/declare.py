@@ -357,6 +357,26 @@ class SelectorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class TransformSpec:
+    """Something that changes reference files, where a pipeline asks for it.
+
+    Attributes
+    ----------
+    name : that pipelines ask for
+    types : reference types that it can change
+    impl : dotted path of a function ``change(path, keywords, folder)`` of the file, the exposure's
+        keywords, and a folder for new files; it gives the path of another file, or arrays by
+        extension that take the place of those in the file
+    version : of the algorithm; goes into the receipt
+    """
+
+    name: str
+    types: tuple[str, ...]
+    impl: str
+    version: str = "1"
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A role in an association: which exposures may take it, and whether one must."""
 

@@ -6,6 +6,7 @@ Looking at a file costs milliseconds: only headers are read.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -79,6 +80,14 @@ class Exposure:
         """Lengths of its axes by name, of `SIZES`; of an image or a stack, without groups."""
         names = {4: SIZES, 3: ("nints", "ny", "nx"), 2: ("ny", "nx")}.get(len(self.shape), ())
         return dict(zip(names, self.shape, strict=True))
+
+    @property
+    def in_memory(self) -> int:
+        """What its arrays take in memory [bytes]: float32, and flags of a byte for ramps."""
+        samples = math.prod(self.shape)
+        if self.level in RAMP_LEVELS:
+            return 5 * samples + 4 * math.prod(self.shape[-2:])
+        return 4 * samples * len(self.planes)
 
     @property
     def sha256(self) -> str:

@@ -25,6 +25,7 @@ from heliodor.declare import (
     Scheme,
     SelectorSpec,
     StepSpec,
+    TransformSpec,
 )
 
 if TYPE_CHECKING:
@@ -83,6 +84,18 @@ def heliodor_selectors() -> Iterable[SelectorSpec]:  # type: ignore[empty-body]
     Returns
     -------
     iterable of `SelectorSpec`
+    """
+
+
+@hookspec
+def heliodor_transforms() -> Iterable[TransformSpec]:  # type: ignore[empty-body]
+    """Offer changes of reference files.
+
+    None is made unless a pipeline asks for it: an edit ``reference: TYPE`` with ``by: NAME``.
+
+    Returns
+    -------
+    iterable of `TransformSpec`; names are unique among all plugins
     """
 
 

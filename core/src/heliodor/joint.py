@@ -178,7 +178,7 @@ def _outcome(runs: Sequence[Run], steps: Sequence[PlannedStep]) -> Outcome:
     with ExitStack() as stack:
         members = Members(run.member(step, stack) for run, step in zip(runs, steps, strict=True))
         workspace = runs[0].workspace
-        called = services(first.calls, request.threads, request.strip, workspace)
+        called = services(first.calls, runs[0].files, request.threads, request.strip, workspace)
         task = Task(
             first.spec,
             members,

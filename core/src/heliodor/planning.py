@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from heliodor import exposures, parametersources, stepfiles
-from heliodor.declare import ModeSpec, RefNeed, StepSpec
+from heliodor.declare import ModeSpec, RefNeed
 from heliodor.documents.apply import options
 from heliodor.documents.conditions import All
 from heliodor.documents.facts import facts
-from heliodor.documents.nodes import MAIN
+from heliodor.documents.nodes import MAIN, Document
 from heliodor.documents.shipped import for_exposure
 from heliodor.documents.walk import CopyUse, SaveUse, StepUse, Use, walk, with_options
 from heliodor.engine import load
@@ -31,8 +31,19 @@ from heliodor.parametersources import Wanted
 from heliodor.plans import Plan, PlannedCopy, PlannedNode, PlannedSave, PlannedStep, Request
 from heliodor.plugins import Offer, Registry, registry
 from heliodor.products.names import product_name
-from heliodor.reachable import left_out, loads, reachable, switches, wanted
-from heliodor.references.selectors import Answer, NotApplicable, Sources, select_all
+from heliodor.reachable import (
+    inputs,
+    left_out,
+    loads,
+    made_before,
+    needs_of,
+    outputs,
+    reachable,
+    switches,
+    taken_references,
+    wanted,
+)
+from heliodor.references.selectors import Answer, Found, NotApplicable, Sources, select_all
 
 if TYPE_CHECKING:
     from heliodor.builds.history import Profile, Reproduction
@@ -97,6 +108,7 @@ class _Planner:
                 f"{exposure.path}: is of level {exposure.level}; "
                 f"{self.pipeline.document.name} takes {self.takes}."
             )
+        self.beside = _beside(exposure, self.pipeline.document)
         self.sources = Sources(request.references, request.folders, exposure.path)
         self.files = parametersources.for_pipeline(
             self.pipeline.document,
@@ -130,7 +142,7 @@ class _Planner:
         if self.profile is not None:
             self.profile.refuse_absent(self.layers.given, self.names, self.pipeline.bare)
         self.layers.check(self.names)
-        nodes = self._spending(reachable(self._with_references(nodes)))
+        nodes = self._spending(reachable(self._with_references(nodes), self.beside))
         _refuse_shared_keywords(nodes)
         nints, ngroups, ny, nx = (self.exposure.sizes.get(name, 1) for name in SIZES)
         memory = predict(
@@ -142,10 +154,12 @@ class _Planner:
             exposures=self.request.together,
             images=0 if self.exposure.level in exposures.RAMP_LEVELS else len(self.exposure.planes),
         )
+        given = sum(each.in_memory for each in self.beside.values())
+        memory = replace(memory, planes=memory.planes + given * self.request.together)
         self._check_limit(memory)
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
-            self.files, self._reproduction(nodes),
+            self.files, self._reproduction(nodes), self.beside,
         )  # fmt: skip
 
     def _reproduction(self, nodes: list[PlannedNode]) -> Reproduction | None:
@@ -276,12 +290,12 @@ class _Planner:
             params=params,
             origins=changed,
             port=port,
-            to=_outputs(use, offer.spec),
+            to=outputs(use, offer.spec),
             runs=runs,
             reason=reason,
             condition=use.condition,
             offered=() if use.use or ":" in use.step else self._offered(offer),
-            inputs=_inputs(use, offer.spec),
+            inputs=inputs(use, offer.spec),
             on_error=use.on_error,
             round=use.round,
             wrappers=tuple(self._wrapper(wrapper, port) for wrapper in use.wrappers),
@@ -379,21 +393,26 @@ class _Planner:
 
     def _with_references(self, nodes: list[PlannedNode]) -> list[PlannedNode]:
         """Ask for all types at once; a step whose reference does not apply is left out."""
-        keywords = self.exposure.keywords
+        taken = taken_references(self.pipeline.document, nodes, self.plugins.transforms, self.facts)
+        made = made_before(nodes, taken)
         needs: dict[str, RefNeed] = {}
-        for node in nodes:
-            if isinstance(node, PlannedStep) and node.runs:
-                for step in (node, *node.wrappers):
-                    for each in (step, *step.all_calls):
-                        for need in each.spec.refs:
-                            if need.asked(keywords, each.params):
-                                needs.setdefault(need.type, need)
+        for node, own in zip(nodes, made, strict=True):
+            for need in needs_of(node, self.exposure.keywords):
+                if need.type not in own:
+                    needs.setdefault(need.type, need)
         overrides = parametersources.overrides(self.request.references, self.files)
         sources = replace(self.sources, overrides=overrides)
-        answers = select_all(self.plugins.selectors, tuple(needs.values()), keywords, sources)
+        wanted = tuple(needs.values())
+        answers = select_all(self.plugins.selectors, wanted, self.exposure.keywords, sources)
+        for each in taken:
+            answer = answers.get(each.type)
+            if each.by and isinstance(answer, Found):
+                answers[each.type] = replace(answer, by=self.plugins.transforms[each.by])
         return [
-            self._given(node, answers) if isinstance(node, PlannedStep) and node.runs else node
-            for node in nodes
+            self._given(node, {**answers, **own})
+            if isinstance(node, PlannedStep) and node.runs
+            else node
+            for node, own in zip(nodes, made, strict=True)
         ]
 
     def _given(self, step: PlannedStep, answers: Mapping[str, Answer]) -> PlannedStep:
@@ -415,6 +434,19 @@ class _Planner:
             if not called.runs:
                 return left_out(step, f"{called.label} cannot be done: {called.reason}")
         return step
+
+
+def _beside(exposure: Exposure, document: Document) -> dict[str, Exposure]:
+    """Find the earlier products that a pipeline begins with, in the folder of the exposure."""
+    found = {}
+    for port, suffix in document.in_.items():
+        if port == MAIN:
+            continue
+        if "." in suffix:
+            raise NotYetError(f"{document.place}: '{suffix}' as input cannot be read yet.")
+        path = exposure.path.with_name(product_name(exposure.path, suffix))
+        found[port] = exposures.look(path)
+    return found
 
 
 def _profile(plugins: Registry, build: str | None, trusted: set[str]) -> Profile | None:
@@ -440,24 +472,6 @@ def _refuse_shared_keywords(nodes: list[PlannedNode]) -> None:
                 f"{step.offer.plugin}: {step.label} and {other.label} would both be recorded as "
                 f"{step.spec.status}; give yours another, such as @step(status='S_MINE')."
             )
-
-
-def _outputs(use: StepUse, spec: StepSpec) -> Mapping[str, str]:
-    """Give the port of each product; a port without a product's name is for the only one."""
-    if MAIN not in use.to:
-        return use.to
-    if len(spec.makes) != 1:
-        made = ", ".join(output.name for output in spec.makes) or "nothing"
-        raise use.place.error(f"{use.label} makes {made}; write 'to: {{PRODUCT: PORT}}'.")
-    return {spec.makes[0].name: use.to[MAIN]}
-
-
-def _inputs(use: StepUse, spec: StepSpec) -> Mapping[str, str]:
-    """Give the port of each earlier product that a step reads; by default the one of its name."""
-    for name in use.inputs:
-        if name not in spec.reads:
-            raise use.place.error(did_you_mean(name, spec.reads, f"input of {use.label}"))
-    return {name: use.inputs.get(name, name) for name in spec.reads}
 
 
 def _asked(request: Request) -> tuple[Layered, dict[str, Any]]:

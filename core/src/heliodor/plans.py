@@ -18,7 +18,7 @@ from heliodor.memory import RESERVE, ROOM, Memory
 from heliodor.parameterfiles import ParameterFile
 from heliodor.passes import convoys, share
 from heliodor.plugins import Offer
-from heliodor.references.selectors import Answer, Found, Unknown
+from heliodor.references.selectors import Answer, Found, Made, Unknown
 from heliodor.scratch import Scratch
 from heliodor.workspace import MEMORY, Workspace
 
@@ -132,8 +132,9 @@ class PlannedStep:
     @property
     def uses(self) -> frozenset[str]:
         """Ports without which it cannot be done."""
-        wrapped = (wrapper.uses for wrapper in self.wrappers)
-        return frozenset({self.port, *self.inputs.values()}).union(*wrapped)
+        inside = (step.uses for step in (*self.wrappers, *self.calls))
+        made = (answer.port for answer in self.references.values() if isinstance(answer, Made))
+        return frozenset({self.port, *self.inputs.values(), *made}).union(*inside)
 
     @property
     def alone(self) -> bool:
@@ -228,6 +229,7 @@ class Plan:
     request : what the user asked for
     parameter_files : that gave parameters, the weakest first
     build : the build that is followed, and what of it is not reproduced
+    beside : earlier products of the exposure that are read with it, by port
     """
 
     exposure: Exposure
@@ -239,6 +241,7 @@ class Plan:
     request: Request
     parameter_files: tuple[ParameterFile, ...] = ()
     build: Reproduction | None = None
+    beside: Mapping[str, Exposure] = field(default_factory=dict)
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:
@@ -350,6 +353,12 @@ class Plan:
         }
 
 
+def _reference_data(answer: Answer) -> str:
+    if isinstance(answer, Found):
+        return str(answer.path) + (f", changed by {answer.by.name}" if answer.by else "")
+    return f"port {answer.port}" if isinstance(answer, Made) else answer.why
+
+
 def _halves(step: PlannedStep) -> Iterator[PlannedStep]:
     """Give a step between the halves of those that wrap it."""
     for after in (False, True):
@@ -373,10 +382,7 @@ def _step_data(step: PlannedStep) -> dict[str, Any]:
             name: {"value": getattr(step.params, name), "origin": str(origin)}
             for name, origin in step.origins.items()
         },
-        "references": {
-            name: str(answer.path) if isinstance(answer, Found) else answer.why
-            for name, answer in step.references.items()
-        },
+        "references": {name: _reference_data(answer) for name, answer in step.references.items()},
         "inputs": dict(step.inputs),
         "scope": step.spec.scope,
         "wraps": step.spec.wraps,

@@ -33,6 +33,7 @@ from heliodor.declare import (
     Scheme,
     SelectorSpec,
     StepSpec,
+    TransformSpec,
 )
 from heliodor.errors import PluginError, UsageError, did_you_mean
 
@@ -45,6 +46,7 @@ DECLARING = {
     "heliodor_modes": ModeSpec,
     "heliodor_rules": RuleSpec,
     "heliodor_selectors": SelectorSpec,
+    "heliodor_transforms": TransformSpec,
     "heliodor_pipelines": Resource,
     "heliodor_schemes": Scheme,
     "heliodor_builds": Resource,
@@ -56,6 +58,7 @@ UNIQUE = {
     "heliodor_modes": "name",
     "heliodor_rules": "name",
     "heliodor_selectors": "rank",
+    "heliodor_transforms": "name",
     "heliodor_schemes": "name",
     "heliodor_commands": "name",
 }
@@ -150,6 +153,7 @@ class Registry:
             self.steps.setdefault(spec.name, []).append(Offer(spec, plugin))
         self.modes: dict[str, ModeSpec] = self._by_name("heliodor_modes")
         self.rules: dict[str, RuleSpec] = self._by_name("heliodor_rules")
+        self.transforms: dict[str, TransformSpec] = self._by_name("heliodor_transforms")
         self.schemes: dict[str, Scheme] = self._by_name("heliodor_schemes")
         self.commands: dict[str, Command] = self._by_name("heliodor_commands")
         self.selectors: list[SelectorSpec] = sorted(

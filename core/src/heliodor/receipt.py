@@ -45,12 +45,16 @@ class ReferenceRecord:
     name : without folder
     sha256 : of its content
     origin : which selector found it, and why
+    changed_by : what has changed it before it was used
+    changed_sha256 : of what it was changed to
     """
 
     type: str
     name: str
     sha256: str
     origin: str = ""
+    changed_by: str = ""
+    changed_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,8 +128,15 @@ class Receipt:
     format: int = FORMAT
 
     def as_data(self) -> dict[str, Any]:
-        """Give it as dicts, lists, strings and numbers."""
-        return plain(dataclasses.asdict(self))
+        """Give it as dicts, lists, strings and numbers, without what there is not."""
+        return plain(dataclasses.asdict(self, dict_factory=_without_absent))
+
+
+_SELDOM = {"sha256", "changed_by", "changed_sha256", "round", "calls", "members"}
+
+
+def _without_absent(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in entries if value or name not in _SELDOM}
 
 
 def plain(value: Any) -> Any:

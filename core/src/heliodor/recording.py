@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,19 +14,20 @@ from heliodor.hashes import file_sha256
 from heliodor.plans import Plan, PlannedStep, Request
 from heliodor.plugins import registry
 from heliodor.products.assemble import Provenance
-from heliodor.references.selectors import Found, NotApplicable
+from heliodor.references.selectors import Found, Made, NotApplicable
 
 Done: TypeAlias = Sequence[tuple[PlannedStep, Outcome]]
 """Steps, and what became of each."""
 
 
-def provenance(plan: Plan, done: Done) -> Provenance:
+def provenance(plan: Plan, done: Done, hashes: Mapping[str, str]) -> Provenance:
     """Tell how products came about.
 
     Parameters
     ----------
     plan : of the exposure
     done : so far
+    hashes : of references that were changed or made, by type
     """
     status: dict[str, str] = {}
     references: dict[str, tuple[str, str]] = {}
@@ -35,19 +37,21 @@ def provenance(plan: Plan, done: Done) -> Provenance:
             answer = step.references.get(need.type)
             if isinstance(answer, Found):
                 references[need.type] = (need.keyword, answer.path.name)
+            elif isinstance(answer, Made):
+                references[need.type] = (need.keyword, answer.port)
             elif isinstance(answer, NotApplicable):
                 references[need.type] = (need.keyword, "N/A")
-    return Provenance(status, references, receipt=_receipt(plan, done))
+    return Provenance(status, references, receipt=_receipt(plan, done, hashes))
 
 
-def _receipt(plan: Plan, done: Done) -> receipt.Receipt:
-    exposure = plan.exposure
+def _receipt(plan: Plan, done: Done, hashes: Mapping[str, str]) -> receipt.Receipt:
+    inputs = (plan.exposure, *plan.beside.values())
     return receipt.Receipt(
         heliodor=version("heliodor"),
-        inputs=(receipt.FileRecord(exposure.path.name, exposure.sha256, exposure.size),),
+        inputs=tuple(receipt.FileRecord(each.path.name, each.sha256, each.size) for each in inputs),
         pipeline=plan.pipeline.document.name,
         pipeline_sha256=plan.pipeline.sha256,
-        steps=tuple(_step_record(step, outcome) for step, outcome in done),
+        steps=tuple(_step_record(step, outcome, hashes) for step, outcome in done),
         plugins={p.distribution: p.version for p in registry().plugins},
         options={
             "mode": plan.mode.name,
@@ -66,7 +70,9 @@ def _options(request: Request) -> dict[str, Any]:
     return {name: value for name, value in request.parameters.items() if "." not in name}
 
 
-def _step_record(step: PlannedStep, outcome: Outcome) -> receipt.StepRecord:
+def _step_record(
+    step: PlannedStep, outcome: Outcome, hashes: Mapping[str, str]
+) -> receipt.StepRecord:
     origins = {name: str(origin) for name, origin in step.origins.items()}
     return receipt.StepRecord(
         name=step.spec.name,
@@ -86,12 +92,26 @@ def _step_record(step: PlannedStep, outcome: Outcome) -> receipt.StepRecord:
             )
             for name, value in step.params.model_dump().items()
         ),
-        references=tuple(
-            receipt.ReferenceRecord(name, answer.path.name, file_sha256(answer.path), answer.why)
-            for name, answer in step.references.items()
-            if isinstance(answer, Found) and step.runs
-        ),
+        references=tuple(_reference_records(step, hashes)) if step.runs else (),
         flagged=outcome.flagged,
         members=outcome.members,
-        calls=tuple(_step_record(called, result) for called, result in outcome.calls),
+        calls=tuple(_step_record(called, result, hashes) for called, result in outcome.calls),
     )
+
+
+def _reference_records(
+    step: PlannedStep, hashes: Mapping[str, str]
+) -> Iterator[receipt.ReferenceRecord]:
+    for name, answer in step.references.items():
+        sha256 = hashes.get(name, "")
+        if isinstance(answer, Made):
+            yield receipt.ReferenceRecord(name, answer.port, sha256, answer.why)
+        elif isinstance(answer, Found):
+            file = answer.path
+            record = receipt.ReferenceRecord(name, file.name, file_sha256(file), answer.why)
+            if answer.by is not None:
+                plugin = registry().owner(answer.by)
+                by = f"{answer.by.name} {answer.by.version} of {plugin.distribution}"
+                by = f"{by} {plugin.version}"
+                record = replace(record, changed_by=by, changed_sha256=sha256)
+            yield record

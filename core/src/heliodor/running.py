@@ -28,6 +28,7 @@ from heliodor.plans import Plan, PlannedCopy, PlannedSave, PlannedStep
 from heliodor.plugins import registry
 from heliodor.products.folder import check_folder
 from heliodor.recording import provenance
+from heliodor.references.changed import ReferenceFiles
 from heliodor.scratch import Scratch
 from heliodor.services import opened, services
 from heliodor.step import Member, References
@@ -167,6 +168,7 @@ class Run:
         self.ports: dict[str, Ramp | Product] = {}
         self.flags: dict[str, FlagCounter] = {}
         self.workspace: Workspace = MEMORY
+        self.references = ReferenceFiles(plan.exposure.keywords)
         self.made: dict[str, Product] = {}
         self.step: PlannedStep | None = None
 
@@ -190,18 +192,22 @@ class Run:
         except BaseException as error:
             self._event("on_failure", plan=plan, step=self.step, error=error)
             raise
-        self.result.provenance = provenance(self.plan, self.result.outcomes)
+        finally:
+            self.references.close()
+        self.result.provenance = self._provenance()
         self._event("run_finished", result=self.result)
 
     def _read(self) -> None:
+        """Read the exposure, and earlier products of it."""
         plan = self.plan
-        if plan.exposure.level not in exposures.RAMP_LEVELS:
-            self.ports[MAIN] = exposures.read_product(plan.exposure.path)
-            return
-        self.ports[MAIN] = ramp = exposures.read_ramp(
-            plan.exposure, plan.request.threads, self.workspace, plan.mode.layout.ramp
-        )
-        self.flags[MAIN] = FlagCounter(ramp)
+        for port, exposure in {MAIN: plan.exposure, **plan.beside}.items():
+            if exposure.level not in exposures.RAMP_LEVELS:
+                self.ports[port] = exposures.read_product(exposure.path)
+                continue
+            self.ports[port] = ramp = exposures.read_ramp(
+                exposure, plan.request.threads, self.workspace, plan.mode.layout.ramp
+            )
+            self.flags[port] = FlagCounter(ramp)
 
     def _nodes(self) -> Iterator[PlannedStep]:
         number = 0
@@ -233,9 +239,13 @@ class Run:
             self.plan.exposure.rootname,
             data,
             {name: self.ports[port] for name, port in step.inputs.items()},
-            References(opened(step.files, data, stack)),
+            References(opened(self.files(step), data, stack)),
             {},
         )
+
+    def files(self, step: PlannedStep) -> dict[str, Path]:
+        """Give the reference files of a step, by type."""
+        return self.references.of(step, self.ports)
 
     def _copy(self, node: PlannedCopy) -> None:
         """Copy a port, for steps that go aside."""
@@ -344,11 +354,11 @@ class Run:
             step.spec,
             data,
             step.params,
-            opened(step.files, data, stack),
+            opened(self.files(step), data, stack),
             request.threads,
             self.workspace,
             {name: self.ports[port] for name, port in step.inputs.items()},
-            services(step.calls, request.threads, request.strip, self.workspace),
+            services(step.calls, self.files, request.threads, request.strip, self.workspace),
         )
 
     def _work(self, step: PlannedStep, task: Task) -> None:
@@ -465,7 +475,7 @@ class Run:
             self.result.products[node.suffix] = data
             return
         self.observer.writing(self.plan, node.suffix)
-        about = provenance(self.plan, self.result.outcomes)
+        about = self._provenance()
         if isinstance(data, Ramp):
             products.write_ramp(data, node.path, about)
         else:
@@ -478,6 +488,9 @@ class Run:
         for port in list(self.ports):
             if port not in later:
                 del self.ports[port]
+
+    def _provenance(self) -> Provenance:
+        return provenance(self.plan, self.result.outcomes, self.references.hashes)
 
     def _event(self, name: str, **arguments: Any) -> None:
         """Tell observing plugins; what they raise is recorded and goes no further."""

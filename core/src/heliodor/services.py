@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -111,18 +111,22 @@ def opened(
 
 
 def services(
-    steps: Iterable[PlannedStep], threads: int, strip: int, workspace: Workspace
+    steps: Iterable[PlannedStep],
+    files: Callable[[PlannedStep], Mapping[str, Path]],
+    threads: int,
+    strip: int,
+    workspace: Workspace,
 ) -> dict[str, Service]:
-    """Make what a step of a plan may call."""
+    """Make what a step of a plan may call; `files` gives the reference files of each."""
     return {
         step.spec.name: Service(
             step.spec,
             step.params,
-            step.files,
+            files(step),
             threads,
             strip,
             workspace,
-            services(step.calls, threads, strip, workspace),
+            services(step.calls, files, threads, strip, workspace),
             step,
         )
         for step in steps

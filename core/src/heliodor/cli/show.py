@@ -15,13 +15,12 @@ if TYPE_CHECKING:
     from heliodor.engine import Outcome
     from heliodor.exposures import Exposure
     from heliodor.plans import Plan, PlannedStep
+    from heliodor.references.selectors import Answer
     from heliodor.running import Result
 
 
 def plan(planned: Plan) -> None:
     """Print a plan: steps, what is not default and why, references, products, memory."""
-    from heliodor.references.selectors import Found
-
     exposure = planned.exposure
     console().print(f"[bold]{verbatim(exposure.path.name)}[/]", soft_wrap=True)
     console().print(
@@ -37,12 +36,7 @@ def plan(planned: Plan) -> None:
             for name, origin in step.origins.items()
             if getattr(step.params, name) != type(step.params).model_fields[name].default
         ]
-        references = [
-            f"{name}: {verbatim(answer.path.name)}"
-            if isinstance(answer, Found)
-            else f"{name}: [yellow]{type(answer).__name__}[/] [dim]{verbatim(answer.why)}[/]"
-            for name, answer in step.references.items()
-        ]
+        references = [f"{name}: {_reference(answer)}" for name, answer in step.references.items()]
         offered = [f"[dim]also offered by {name}, taken by use:[/]" for name in step.offered]
         details = [f"[dim]{verbatim(step.reason)}[/]"] if step.reason else []
         rows.append(
@@ -193,6 +187,17 @@ def _passes(step: PlannedStep) -> str:
     """Say how often the step goes through the data, by what it looks at."""
     looks = Counter(phase.looks for phase in step.spec.phases)
     return ", ".join(look if n == 1 else f"{n} {look}" for look, n in looks.items()) or "none"
+
+
+def _reference(answer: Answer) -> str:
+    from heliodor.references.selectors import Found, Made
+
+    match answer:
+        case Found(path=path, by=by):
+            return verbatim(path.name) + (f", changed by {by.name}" if by else "")
+        case Made(port=port):
+            return f"{port} of this run"
+    return f"[yellow]{type(answer).__name__}[/] [dim]{verbatim(answer.why)}[/]"
 
 
 def _relations(step: PlannedStep) -> list[str]:

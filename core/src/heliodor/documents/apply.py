@@ -28,6 +28,7 @@ from heliodor.documents.nodes import (
     SaveNode,
     Set,
     StepNode,
+    TakeReference,
     Wrap,
     labelled,
 )
@@ -96,6 +97,8 @@ def _one(document: Document, edit: Edit) -> Document:
             return _wrap(document, edit)
         case Repeat():
             return _repeat(document, edit)
+        case TakeReference():
+            return dataclasses.replace(document, references=(*document.references, edit))
 
 
 def _put(

@@ -22,6 +22,7 @@ from heliodor.documents.nodes import (
     Set,
     Setting,
     StepNode,
+    TakeReference,
     Wrap,
 )
 from heliodor.documents.yaml import Items, Place, Table
@@ -142,6 +143,21 @@ def _repeat(table: Table, place: Place, nodes: NodeReader) -> Repeat:
     return Repeat(times, tuple(do), label, place)
 
 
+def _reference(table: Table, place: Place, nodes: NodeReader) -> TakeReference:
+    fields.check_keys(table, ("reference", "by", "from", "when"), "'reference'")
+    if ("by" in table) == ("from" in table):
+        raise place.error("say 'by' what it is changed, or 'from' which port it is taken.")
+    key = "by" if "by" in table else "from"
+    name = fields.name(table[key], table.at(key), "a port" if key == "from" else "a transform")
+    return TakeReference(
+        type=fields.name(table["reference"], table.at("reference"), "a reference type"),
+        by=name if key == "by" else "",
+        port=name if key == "from" else "",
+        when=fields.condition(table),
+        place=place,
+    )
+
+
 def _by(table: Table, place: Place, nodes: NodeReader, key: str = "by") -> StepNode:
     if key not in table:
         raise place.error(f"'{key}' is missing: the step to take.")
@@ -173,4 +189,5 @@ _READERS: dict[str, Callable[[Table, Place, NodeReader], Edit]] = {
     "set": _set,
     "wrap": _wrap,
     "repeat": _repeat,
+    "reference": _reference,
 }

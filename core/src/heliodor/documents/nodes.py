@@ -224,7 +224,26 @@ class Repeat:
     place: Place
 
 
-Edit: TypeAlias = Insert | Replace | Move | Remove | Set | Wrap | Repeat
+@dataclass(frozen=True, slots=True)
+class TakeReference:
+    """References of one type, not taken as they are found.
+
+    Attributes
+    ----------
+    type : of the reference
+    by : name of what changes it, or empty
+    port : what is taken instead, as soon as a step has filled it; or empty
+    when : exposures it is for
+    """
+
+    type: str
+    by: str
+    port: str
+    when: Condition
+    place: Place
+
+
+Edit: TypeAlias = Insert | Replace | Move | Remove | Set | Wrap | Repeat | TakeReference
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +259,7 @@ class Document:
     options : settings of the pipeline's own options, asked for as ``option.NAME``
     steps : the nodes; empty in an edits file
     extends : name of the pipeline that is edited, or None
+    references : how references are taken, other than as they are found
     edits : of an edits file, to be applied; of a pipeline, those that have been
     place : where it begins
     """
@@ -252,6 +272,7 @@ class Document:
     options: tuple[Setting, ...] = ()
     steps: tuple[Node, ...] = ()
     extends: str | None = None
+    references: tuple[TakeReference, ...] = ()
     edits: tuple[Edit, ...] = ()
 
 

@@ -41,6 +41,10 @@ def outline(document: Document) -> list[str]:
     lines += [f"option {line}" for line in _settings(document.options)]
     for node in document.steps:
         lines += _lines(node)
+    for taken in document.references:
+        how = f"changed by {taken.by}" if taken.by else f"from {taken.port}"
+        when = "" if taken.when == ALWAYS else f" when {taken.when.describe()}"
+        lines.append(f"reference {taken.type} {how}{when}")
     return lines
 
 

@@ -111,6 +111,9 @@ def check(document: Document, known_ports: Iterable[str] = ()) -> None:
     complete = not any(
         isinstance(node, PipelineNode) and not node.do for _, node in labelled(document.steps)
     )
+    for taken in document.references:
+        if complete and taken.port and taken.port not in available:
+            raise taken.place.error(did_you_mean(taken.port, available, "port"))
     for path, node in labelled(document.steps):
         if isinstance(node, StepNode | SaveNode):
             if path in seen:

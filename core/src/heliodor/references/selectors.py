@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from heliodor.declare import RefNeed, SelectorSpec
+from heliodor.declare import RefNeed, SelectorSpec, TransformSpec
 from heliodor.errors import (
     HeliodorError,
     PluginError,
@@ -34,11 +34,21 @@ class Found:
     path : of the file
     why : how it was chosen
     context : version of the rules that chose it, if there are such
+    by : what changes it before it is used, or None
     """
 
     path: Path
     why: str
     context: str = ""
+    by: TransformSpec | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an earlier step of the run has made."""
+
+    port: str
+    why: str = "made by this run"
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,7 @@ class Unknown:
     why: str
 
 
-Answer = Found | NotApplicable | Unknown
+Answer = Found | Made | NotApplicable | Unknown
 
 
 @dataclass(frozen=True)
