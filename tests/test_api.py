@@ -293,3 +293,21 @@ def test_a_ramp_is_no_image_and_an_image_no_ramp(done, small_nircam):
         heliodor.run_step("gain_scale", small_nircam.exposure)
     with pytest.raises(ExposureError, match="takes models of ramps"):
         heliodor.run_step("refpix", done["rate"])
+
+
+def test_a_foreign_step_that_is_not_installed_says_what_to_install(small_nircam, tmp_path):
+    edits = tmp_path / "edits.yaml"
+    edits.write_text(
+        "extends: calwebb_detector1\n"
+        "edits: [{insert: stpipe:nosuchpackage.CleanStep, after: jump}]\n"
+    )
+    with pytest.raises(PluginError, match="`pip install nosuchpackage`"):
+        heliodor.plan(small_nircam.exposure, pipeline=edits)
+    edits.write_text(
+        "extends: calwebb_detector1\n"
+        "edits: [{replace: jump, by: {jump: {use: 'stpipe:nosuchpackage.CleanStep'}}}]\n"
+    )
+    with pytest.raises(PluginError, match="`pip install nosuchpackage`"):
+        heliodor.plan(small_nircam.exposure, pipeline=edits)
+    with pytest.raises(PluginError, match="`pip install nosuchpackage`"):
+        heliodor.run_step("stpipe:nosuchpackage.CleanStep", small_nircam.exposure)

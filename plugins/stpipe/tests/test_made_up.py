@@ -173,6 +173,12 @@ def test_a_class_with_the_alias_of_ours_makes_what_ours_makes():
     assert (outcome.products["fitopt"].planes["slope"] == 1).all()
 
 
+def test_a_stand_in_makes_what_ours_makes():
+    spec = spec_of("SlopeStep", registry().offers("ramp_fit")[0].spec)
+    outcome = testing.run_step(spec, ramp(), both=True)
+    assert set(outcome.products) == {"rate", "rateints"}
+
+
 def test_what_a_step_saves_is_written_where_the_pipeline_has_no_place_for_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     outcome = run("SideStep", ramp())

@@ -12,6 +12,7 @@ from heliodor.plugins import registry
 from heliodor.products.layout import layout
 
 from heliodor_stpipe.foreign import attribute, distribution, step_class
+from heliodor_stpipe.params import GIVES
 
 BITS = ("DO_NOT_USE", "SATURATED", "JUMP_DET")
 KEYS = ("DETECTOR", "READPATT", "SUBARRAY", "FILTER", "PUPIL", "GRATING", "BAND", "CHANNEL")
@@ -38,16 +39,17 @@ def resolve(rest: str, instead_of: StepSpec | None = None) -> StepSpec:
     found = step_class(rest)
     own = relative(found)
     like = instead_of or own
+    same = own is not None and found.class_alias == own.name
     params = f"heliodor_stpipe.params:{attribute(rest)}"
     makes = tuple(_makes(like, load(params).model_fields))
-    names = ",".join(output.name for output in makes)
+    names = ",".join(output.name + "?" * (output.option in GIVES) for output in makes)
     converts = any(not output.option for output in makes)
     return StepSpec(
         name=instead_of.name if instead_of else f"stpipe:{rest}",
         impl=f"heliodor_stpipe.steps:{attribute(rest)}->{names}",
         params=params,
         summary=(found.__doc__ or "").strip().partition("\n")[0] or f"{found.__name__}.",
-        status=_status(found, like if like and _stands_in(found, like, instead_of) else None),
+        status=like.status if like and (instead_of or same) else _status(found),
         applies=instead_of.applies if instead_of else ANY,
         phases=(Phase("lend", looks="exposure", writes=() if converts else PLANES),),
         refs=tuple(_needs(found, like)),
@@ -69,15 +71,11 @@ def relative(found: Any) -> StepSpec | None:
     return None
 
 
-def _stands_in(found: Any, like: StepSpec, instead_of: StepSpec | None) -> bool:
-    return instead_of is not None or found.class_alias == like.name
-
-
 def _makes(like: StepSpec | None, parameters: Iterable[str]) -> Iterator[Output]:
     """Say what may come out: as of the step of ours, or what the user says by a parameter."""
     if like is None:
-        yield Output("rate", option="gives_rate")
-        yield Output("rateints", axes="iyx", option="gives_rateints")
+        for option, name in GIVES.items():
+            yield Output(name, axes="iyx" if name == "rateints" else "yx", option=option)
     else:
         yield from (each for each in like.makes if not each.option or each.option in parameters)
 
@@ -102,10 +100,8 @@ def _needs(found: Any, like: StepSpec | None) -> Iterator[RefNeed]:
         )
 
 
-def _status(found: Any, like: StepSpec | None) -> str:
-    """Name the keyword of its outcome: ours, the schema's, its own, or one made of its name."""
-    if like is not None:
-        return like.status
+def _status(found: Any) -> str:
+    """Name the keyword of its outcome: its own, the schema's, or one made of its name."""
     alias = found.class_alias or found.__name__.removesuffix("Step").lower()
     own = getattr(found, "fits_keyword", None) or _keyword(("meta", "cal_step", alias))
     return own or f"S_{re.sub(r'[^A-Z0-9]', '', alias.upper())[:6]}"

@@ -27,7 +27,7 @@ class ForeignStep(Step[Params]):
     Attributes
     ----------
     path : ``package.module.Class`` of the Step
-    makes : products it may give
+    makes : products it may give; with a ``?``, if the user says that it does
     """
 
     path: ClassVar[str] = ""
@@ -82,9 +82,10 @@ class ForeignStep(Step[Params]):
 
     def _kind(self, model: str) -> str:
         kind = KINDS.get(model, "")
-        if kind in self.makes and getattr(self.params, f"gives_{kind}", True):
+        may = f"{kind}?" in self.makes
+        if kind in self.makes or (may and getattr(self.params, f"gives_{kind}")):
             return kind
-        hint = f" Set gives_{kind}: true if it is to." if kind in self.makes else ""
+        hint = f" Set gives_{kind}: true if it is to." if may else ""
         raise StepError(
             f"{self.path} returned a {model}, which has no place after this step.{hint}"
         )
