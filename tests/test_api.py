@@ -5,7 +5,7 @@ from __future__ import annotations
 import heliodor
 import numpy as np
 import pytest
-from heliodor import exposures
+from heliodor import exposures, recording
 from heliodor.errors import (
     ExposureError,
     PluginError,
@@ -63,7 +63,7 @@ def test_plan(small_nircam, tmp_path):
 
 def test_a_plan_reads_headers_only(small_nircam, monkeypatch):
     monkeypatch.setattr(exposures, "read_ramp", None)
-    monkeypatch.setattr(exposures, "file_sha256", None)
+    monkeypatch.setattr(recording, "file_sha256", None)
     assert heliodor.plan(small_nircam.exposure, folders=small_nircam.references).steps
 
 

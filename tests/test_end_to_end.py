@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from heliodor import exposures, receipt
+from heliodor.hashes import file_sha256
 from stdatamodels.jwst import datamodels
 
 OURS = {"rate": "ImageModel", "rateints": "CubeModel"}
@@ -154,7 +155,7 @@ def test_receipt(case, done):
     assert found["inputs"] == [
         {
             "name": case.exposure.name,
-            "sha256": exposures.file_sha256(case.exposure),
+            "sha256": file_sha256(case.exposure),
             "size": case.exposure.stat().st_size,
         }
     ]
@@ -169,7 +170,7 @@ def test_receipt(case, done):
     assert all(each["origin"] == "declared default" for each in jump["parameters"])
     for each in jump["references"]:
         assert each["name"] == case.files[each["type"]].name
-        assert each["sha256"] == exposures.file_sha256(case.files[each["type"]])
+        assert each["sha256"] == file_sha256(case.files[each["type"]])
     assert {each["type"] for each in jump["references"]} == {"gain", "readnoise"}
 
 

@@ -12,10 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +29,15 @@ from heliodor import api
 from heliodor.errors import HeliodorError
 from heliodor.references import index
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 NEXT_STAGE = {"flat", "area", "photom", "distortion"}
 """References that the incumbent's next stage of imaging needs."""
 CHECKED = ("rate", "rateints", "dark", "cal")
 """Products whose keywords are compared."""
+BATCH = 5
+"""Cases that are run together; their files take room on the disk until they are compared."""
 
 
 @dataclass
@@ -84,29 +89,40 @@ def main() -> int:
             "Make one with `python -m venv jwst` and `jwst/bin/pip install jwst==3.0.0`."
         )
         return 2
+    done: list[Comparison] = []
     with tempfile.TemporaryDirectory(prefix="heliodor-parity-") as scratch:
         folder = args.out or Path(scratch)
-        comparisons = list(_comparisons(args, folder))
-        with console.status("") as status:
-            jobs = []
-            for comparison in comparisons:
-                status.update(f"heliodor: {comparison.name}")
-                jobs.append(_run_ours(comparison))
-            status.update("jwst")
-            _run_theirs(args.jwst, comparisons, jobs, folder)
-            status.update("jwst: next stage")
-            _next_stage(args.jwst, comparisons, folder)
-            for comparison in comparisons:
-                status.update(f"comparing: {comparison.name}")
-                _compare(comparison)
-    summary = [comparison.to_dict() for comparison in comparisons]
+        comparisons = _comparisons(args, folder)
+        while batch := list(islice(comparisons, BATCH)):
+            with console.status("") as status:
+                _both(args.jwst, batch, folder, status)
+            done += batch
+            if args.out is None:
+                for used in (folder / "inputs", *(comparison.folder for comparison in batch)):
+                    shutil.rmtree(used, ignore_errors=True)
+    summary = [comparison.to_dict() for comparison in done]
     if args.summary:
         args.summary.write_text(json.dumps(summary, indent=1))
     if args.json:
         print(json.dumps(summary, indent=1))
     else:
-        _show(console, comparisons)
-    return 0 if all(comparison.good for comparison in comparisons) else 1
+        _show(console, done)
+    return 0 if all(comparison.good for comparison in done) else 1
+
+
+def _both(python: str, batch: list[Comparison], folder: Path, status: Status) -> None:
+    """Run some cases with both programs, and compare."""
+    jobs = []
+    for comparison in batch:
+        status.update(f"heliodor: {comparison.name}")
+        jobs.append(_run_ours(comparison))
+    status.update(f"jwst: {batch[0].name} ...")
+    _run_theirs(python, batch, jobs, folder)
+    status.update(f"jwst: next stage of {batch[0].name} ...")
+    _next_stage(python, batch, folder)
+    for comparison in batch:
+        status.update(f"comparing: {comparison.name}")
+        _compare(comparison)
 
 
 def _arguments() -> argparse.Namespace:
@@ -126,7 +142,7 @@ def _arguments() -> argparse.Namespace:
     return args
 
 
-def _comparisons(args: argparse.Namespace, folder: Path) -> Iterable[Comparison]:
+def _comparisons(args: argparse.Namespace, folder: Path) -> Iterator[Comparison]:
     if args.inputs:
         chosen = ((*each, {}) for each in cases.found(args.inputs, args.references))
     else:

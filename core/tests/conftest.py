@@ -9,9 +9,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import heliodor.plugins
 import numpy as np
 import pytest
 from astropy.io import fits
+from heliodor.api import run
+from heliodor.declare import Match, ModeSpec, Resource
 from heliodor.hookspecs import hookimpl
 
 
@@ -109,3 +112,41 @@ def make_uncal(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture
+def made_up(tmp_path, plugin, make_uncal, monkeypatch):
+    """Make an instrument of some steps and pipelines, of which the first is its mode's.
+
+    Gives a function that runs an exposure of it with edits, or plans it with ``do=plan``.
+    """
+    registry = heliodor.plugins.registry
+
+    def make(steps: Any, distribution: str = "heliodor-x", **documents: str):
+        first, package = next(iter(documents)), f"pipelines_of_{tmp_path.name}"
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("")
+        for name, text in documents.items():
+            (tmp_path / package / f"{name}.yaml").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        mode = ModeSpec("x-imaging", "X imaging", "X", Match({"INSTRUME": ("X",)}), {1: first})
+        plugin(
+            distribution,
+            heliodor_steps=steps,
+            heliodor_modes=[mode],
+            heliodor_pipelines=[Resource(package, f"{name}.yaml") for name in documents],
+        )
+        monkeypatch.setenv("HELIODOR_PLUGINS", distribution.removeprefix("heliodor-"))
+        registry.cache_clear()
+        exposure = make_uncal(keywords={"INSTRUME": "X", "EXP_TYPE": "X_IMAGE"})
+
+        def calibrate(edits: str = "[]", do: Any = run, **options: Any):
+            path = tmp_path / "my.yaml"
+            edits = f"\n{edits}" if edits.startswith("- ") else edits
+            path.write_text(f"extends: {first}\nedits: {edits}\n")
+            return do(exposure, pipeline=path, **{"threads": 1, **options})
+
+        return calibrate
+
+    yield make
+    registry.cache_clear()

@@ -279,6 +279,7 @@ RULE = RuleSpec(
         ("selectors", SelectorSpec("s", 55, f"{__name__}:Careless"), "not Found, NotApplicable"),
         ("selectors", SelectorSpec("s", 55, f"{__name__}:Generous"), "for a type that nobody has"),
         ("pipelines", Resource("heliodor", "no.yaml"), "there is no no.yaml in heliodor"),
+        ("builds", Resource("heliodor", "no.yaml"), "there is no no.yaml in heliodor"),
         ("commands", Command("c", "", "heliodor.testing:run_step"), "needs a line of help"),
     ],
 )

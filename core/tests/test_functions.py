@@ -131,7 +131,7 @@ def test_it_may_be_declared_elsewhere():
 
     assert f.Step.spec is spec
     assert issubclass(f.Step, FunctionStep)
-    assert f.Step.double is FunctionStep.call
+    assert f.Step.double is FunctionStep.apply
 
 
 def none(data, dq, groupdq):

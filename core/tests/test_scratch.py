@@ -12,6 +12,7 @@ import pytest
 from heliodor import scratch as module
 from heliodor.errors import OutputError
 from heliodor.scratch import Scratch, resident
+from heliodor.workspace import KEPT, LEAST, MEMORY
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="mapped files of POSIX")
 
@@ -30,6 +31,13 @@ def images(scratch):
     array = scratch.empty((3, 4, 37, 11))
     array[:] = np.arange(array.size).reshape(array.shape)
     return array
+
+
+def test_memory_of_earlier_exposures_is_returned(tmp_path):
+    large = MEMORY.empty((LEAST,))
+    del large
+    with Scratch(tmp_path, limit=1 << 30):
+        assert KEPT.kept == 0
 
 
 def test_arrays_are_as_any_other(scratch):

@@ -33,6 +33,7 @@ def plan(
     threads: int | None = None,
     max_memory: int | None = None,
     scratch: PathLike | None = None,
+    build: str | None = None,
 ) -> Plan:
     """Decide what will be done to an exposure, from its headers alone.
 
@@ -49,6 +50,7 @@ def plan(
     threads : pieces worked on at once; all cores by default
     max_memory : the process may take [bytes]; what is larger is worked on in files
     scratch : folder for those files; that of the products by default
+    build : operational build to follow, such as ``"9.3"``
 
     Returns
     -------
@@ -70,6 +72,7 @@ def plan(
         layer="Python",
         max_memory=max_memory,
         scratch=None if scratch is None else Path(scratch),
+        build=build,
         **given,
     )
     return planning.plan(path, request)

@@ -1,8 +1,8 @@
-"""The core's own plugin: the reference selectors that need nothing else installed."""
+"""The core's own plugin: selectors that need nothing else installed, and the table of builds."""
 
 from __future__ import annotations
 
-from heliodor.declare import SelectorSpec
+from heliodor.declare import Resource, SelectorSpec
 from heliodor.hookspecs import hookimpl
 
 
@@ -14,3 +14,9 @@ def heliodor_selectors() -> list[SelectorSpec]:
         SelectorSpec("folder", 100, "heliodor.references.selectors:Folder"),
         SelectorSpec("embedded", 900, "heliodor.references.selectors:Embedded"),
     ]
+
+
+@hookimpl
+def heliodor_builds() -> list[Resource]:
+    """Offer the table of operational builds; what changed between them is the plugins' to say."""
+    return [Resource("heliodor", "builds/table.yaml")]

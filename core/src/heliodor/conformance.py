@@ -21,7 +21,7 @@ from heliodor.data import Product, Ramp
 from heliodor.declare import Command, ModeSpec, RefNeed, Resource, RuleSpec, SelectorSpec, StepSpec
 from heliodor.engine import STRIP, load, pieces
 from heliodor.errors import PluginError, did_you_mean
-from heliodor.memory import predict
+from heliodor.memory import Load, predict
 from heliodor.params import Params
 from heliodor.plugins import CORE, GROUP, Plugin, Registry, registry
 from heliodor.references.selectors import Found, NotApplicable, Sources, Unknown
@@ -48,10 +48,10 @@ def check_plugin(given: str | ModuleType) -> None:
     if plugin.error:
         raise AssertionError(f"{plugin} cannot be declared: {plugin.error}")
     found = list(_light(plugin))
-    for records in plugin.records.values():
+    for hook, records in plugin.records.items():
         for record in records:
             name = getattr(record, "name", getattr(record, "path", record))
-            for complaint in _CHECKS[type(record)](record, plugins):
+            for complaint in _CHECKS[hook](record, plugins):
                 found.append(f"{type(record).__name__} {name}: {complaint}")
     if not any(plugin.records.values()) and not _observes(plugin):
         found.append("it declares nothing: is the hook's function marked with @hookimpl?")
@@ -145,6 +145,17 @@ def _pipeline(resource: Resource, plugins: Registry) -> Complaints:
     for _, node in labelled(document.steps):
         if isinstance(node, StepNode) and not is_code(node.step) and node.step not in plugins.steps:
             yield f"{node.place}: {did_you_mean(node.step, plugins.steps, 'step')}"
+
+
+def _builds(resource: Resource, plugins: Registry) -> Complaints:
+    from importlib.resources import files
+
+    from heliodor.builds.records import parse
+
+    if missing := list(_file(resource)):
+        yield from missing
+        return
+    parse(files(resource.package).joinpath(resource.path).read_text("utf-8"), resource.path)
 
 
 def _command(command: Command, plugins: Registry) -> Complaints:
@@ -280,7 +291,7 @@ def _memory(
     image = 4 * int(np.prod(exposure.shape[-2:]))
     said = 2 * image * (spec.adds + sum(need.planes for need in spec.refs))
     if isinstance(exposure, Ramp):
-        memory = predict(exposure.shape, [spec])
+        memory = predict(exposure.shape, [Load(spec)])
         said += memory.notes + memory.products
         cuts = (each for phase in spec.phases for each in pieces(phase, exposure.shape, STRIP))
         piece = max((_size(exposure, each) for each in cuts), default=0)
@@ -301,11 +312,12 @@ def _size(ramp: Ramp, piece: Any) -> int:
     return 4 * integrations * groups * (piece.row_stop - piece.row_start) * nx
 
 
-_CHECKS: dict[type, Callable[[Any, Registry], Complaints]] = {
-    StepSpec: _step,
-    ModeSpec: _mode,
-    RuleSpec: _rule,
-    SelectorSpec: _selector,
-    Resource: _pipeline,
-    Command: _command,
+_CHECKS: dict[str, Callable[[Any, Registry], Complaints]] = {
+    "heliodor_steps": _step,
+    "heliodor_modes": _mode,
+    "heliodor_rules": _rule,
+    "heliodor_selectors": _selector,
+    "heliodor_pipelines": _pipeline,
+    "heliodor_builds": _builds,
+    "heliodor_commands": _command,
 }

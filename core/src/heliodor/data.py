@@ -6,13 +6,15 @@ and written elsewhere (`heliodor.exposures`, `heliodor.products`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heliodor.declare import PLANES
 from heliodor.errors import MissingKeyword
+from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
     from heliodor.stripes import Stripes
@@ -84,6 +86,7 @@ class Ramp:
         group, or None if groups follow each other evenly
     model : the `stdatamodels.jwst.datamodels` class that it is written as; one without flags of
         groups has PIXELDQ as its DQ
+    spent : nothing needs it after the step at work, which may put its results into `data`
     """
 
     data: np.ndarray
@@ -96,12 +99,31 @@ class Ramp:
     stripes: Stripes | None = None
     read_times: np.ndarray | None = None
     model: str = RAMP_MODEL
+    spent: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(nints, ngroups, ny, nx)."""
         nints, ngroups, ny, nx = self.data.shape
         return nints, ngroups, ny, nx
+
+    def copy(self, planes: Collection[str] = PLANES, workspace: Workspace = MEMORY) -> Ramp:
+        """Give a ramp that can be changed apart from this one.
+
+        Parameters
+        ----------
+        planes : those that will be changed; of ``data``, ``groupdq`` and ``zeroframe`` the others
+            are shared
+        workspace : where large copies live
+        """
+        copies: dict[str, np.ndarray] = {"pixeldq": self.pixeldq.copy()}
+        for name in ("data", "groupdq", "zeroframe"):
+            plane = getattr(self, name)
+            if name in planes and plane is not None:
+                copies[name] = workspace.empty(plane.shape, plane.dtype)
+                np.copyto(copies[name], plane)
+        extra = {name: plane.copy() for name, plane in self.extra.items()}
+        return replace(self, keywords=self.keywords.copy(), extra=extra, **copies)  # type: ignore
 
     def keep_rows(self, rows: np.ndarray) -> None:
         """Drop all rows but some; the memory of the arrays is used again.
@@ -160,6 +182,10 @@ def _with_rows(cube: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return kept
 
 
+PLAIN = "JwstDataModel"
+"""The model class of products that are no known kind of data."""
+
+
 @dataclass
 class Product:
     """A result of a step: slopes with their errors, or any other named planes.
@@ -167,12 +193,16 @@ class Product:
     Attributes
     ----------
     kind : what it is called in documents and file names (``rate``, ``rateints``)
-    model : the `stdatamodels.jwst.datamodels` class that it is written as (``ImageModel``)
-    planes : arrays by the model's own names (``data``, ``err``, ``dq``, ``var_poisson``, ...)
+    model : the `stdatamodels.jwst.datamodels` class that it is written as (``ImageModel``);
+        `PLAIN` for what has no class of its own
+    planes : arrays by the model's own names (``data``, ``err``, ``dq``, ``var_poisson``, ...); of a
+        plain product, by any name, which in capitals is that of its extension.  Those of several
+        integrations may lie between each other until `make_contiguous`
     keywords : header keywords
     unit : of ``data`` and ``err``
     source : the input whose other extensions are kept, or None
     stripes : where its lines lie on the detector, or None if it is one piece
+    tables : structured arrays by extension name
     """
 
     kind: str
@@ -182,8 +212,18 @@ class Product:
     unit: str = "DN/s"
     source: Any = None
     stripes: Stripes | None = None
+    tables: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of its ``data``: (ny, nx) or (nints, ny, nx)."""
         return self.planes["data"].shape
+
+    def make_contiguous(self) -> None:
+        """Give every plane memory of its own if it lies among others: kernels want it so."""
+        self.planes = {name: np.ascontiguousarray(plane) for name, plane in self.planes.items()}
+
+    def copy(self) -> Product:
+        """Give a product that can be changed apart from this one."""
+        planes = {name: plane.copy() for name, plane in self.planes.items()}
+        return replace(self, planes=planes, keywords=self.keywords.copy())

@@ -23,6 +23,9 @@ Look = Literal["ramp", "frame", "frames", "pixels", "exposure", "association"]
 ==============  ==============================================================
 """
 
+PLANES = ("data", "groupdq", "pixeldq", "zeroframe")
+"""Planes of a ramp."""
+
 Keywords = Mapping[str, Any]
 
 
@@ -91,6 +94,7 @@ class Phase:
     notes : planes made for this and later phases of the step
     reaches : where else it reads what earlier phases have left: in other ``rows``, or in another
         ``integration``
+    after : of a step that wraps another: it is called after that one, and all others before
     """
 
     name: str
@@ -98,6 +102,7 @@ class Phase:
     writes: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
     reaches: tuple[Literal["integration", "rows"], ...] = ()
+    after: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +161,15 @@ class Output:
     axes : of its planes, of ``i`` (integrations), ``y``, ``x``
     planes : how many, four bytes a pixel each (for the plan)
     option : parameter of the step that asks for it; empty: always made
+    in_place : the step can put it into the memory of the ramp, if that has as many groups as this
+        has planes, and if the step makes nothing optional
     """
 
     name: str
     axes: str = "yx"
     planes: int = 5
     option: str = ""
+    in_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +187,9 @@ class StepSpec:
     status : keyword that records the outcome (``S_REFPIX``); at most 8 letters
     sets_bits : data quality bits it may set
     takes : what it works on, ``ramp`` or ``image`` (any product of slopes)
+    reads : earlier products it needs beside what it works on (``rate``); it finds them in
+        `heliodor.step.Step.inputs`, and is left out where there are none
+    calls : steps that it asks for by `heliodor.step.Step.call`
     makes : the products a step gives instead of changing its input in place
     reshapes : it changes the shape of the ramp
     stripes : it can work on superstripes that are not joined yet, see `heliodor.data.Ramp`
@@ -198,12 +209,26 @@ class StepSpec:
     refs: tuple[RefNeed, ...] = ()
     sets_bits: tuple[str, ...] = ()
     takes: Literal["ramp", "image"] = "ramp"
+    reads: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
     makes: tuple[Output, ...] = ()
     reshapes: bool = False
     stripes: bool = False
     adds: int = 0
-    prepare_reads: tuple[str, ...] = ("data", "groupdq", "pixeldq", "zeroframe")
+    prepare_reads: tuple[str, ...] = PLANES
     version: str = "1"
+
+    @property
+    def wraps(self) -> bool:
+        """Whether it is for being wrapped around another step."""
+        return any(phase.after for phase in self.phases)
+
+    @property
+    def writes(self) -> frozenset[str]:
+        """Planes of a ramp that it changes."""
+        if self.reshapes:
+            return frozenset(PLANES)
+        return frozenset(plane for phase in self.phases for plane in phase.writes)
 
 
 @dataclass(frozen=True, slots=True)

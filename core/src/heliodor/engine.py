@@ -21,7 +21,9 @@ from heliodor.step import Piece, References, Skipped, Step
 from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
+    from heliodor.plans import PlannedStep
     from heliodor.references.files import Reference
+    from heliodor.services import Service
 
 Status = Literal["COMPLETE", "SKIPPED", "FAILED"]
 
@@ -40,6 +42,7 @@ class Outcome:
     seconds : wall time
     flagged : samples and pixels that got one of the step's bits, by bit name
     products : what the step made, by name; a run hands them on to their ports
+    calls : steps that it has called, as they were planned, and what became of each
     """
 
     status: Status
@@ -47,6 +50,7 @@ class Outcome:
     seconds: float = 0.0
     flagged: dict[str, int] = field(default_factory=dict)
     products: dict[str, Product] = field(default_factory=dict)
+    calls: list[tuple[PlannedStep, Outcome]] = field(default_factory=list)
 
 
 def load(path: str) -> Any:
@@ -84,6 +88,10 @@ def pieces(phase: Phase, shape: tuple[int, int, int, int], strip: int) -> Iterat
             yield Piece(None, None, 0, ny)
 
 
+def unheard(done: float) -> None:
+    """Tell nobody about progress."""
+
+
 class Task:
     """A step on its way: begun, then called with pieces phase by phase, then ended.
 
@@ -95,10 +103,13 @@ class Task:
     references : its reference files by type
     threads : pieces worked on at once
     workspace : where its large arrays live
+    inputs : earlier products that it reads
+    services : steps that it calls
 
     Attributes
     ----------
     begun : it applies, and its phases may be called
+    after : of a step that wraps another: it is past that one
     seconds : that it has worked so far
     flagged : what it has flagged so far, if somebody counts; see `heliodor.flags.count`
     """
@@ -111,13 +122,19 @@ class Task:
         references: Mapping[str, Reference],
         threads: int = 1,
         workspace: Workspace = MEMORY,
+        inputs: Mapping[str, Any] | None = None,
+        services: Mapping[str, Service] | None = None,
     ):
         self.spec = spec
         self.data = data
         self.step: Step = load(spec.impl)(params, threads, workspace)
+        self.step.inputs = inputs or {}
+        self.step.services = services or {}
+        self.threads = threads
         self.references = References(references)
         self.workspace = workspace
         self.begun = False
+        self.after = False
         self.seconds = 0.0
         self.flagged: Any = 0
         self._left: Skipped | None = None
@@ -136,8 +153,12 @@ class Task:
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """Those that have something to do."""
-        return tuple(phase for phase in self.spec.phases if phase.name not in self.step.idle)
+        """Those that have something to do now."""
+        return tuple(
+            phase
+            for phase in self.spec.phases
+            if phase.name not in self.step.idle and phase.after == self.after
+        )
 
     def start(self, phase: Phase) -> None:
         """Make the notes of a phase."""
@@ -148,6 +169,29 @@ class Task:
     def method(self, phase: Phase) -> Callable[[Piece], None]:
         """Give what is to be called with every piece."""
         return partial(getattr(self.step, phase.name), self.data)
+
+    def work(self, strip: int = STRIP, progress: Callable[[float], None] = unheard) -> None:
+        """Call the phases with all pieces, one phase after the other.
+
+        Parameters
+        ----------
+        strip : rows in a piece; the result does not depend on it
+        progress : called with the finished fraction, 0 to 1
+        """
+        start = time.perf_counter()
+        if isinstance(self.data, Product):
+            self.data.make_contiguous()
+        phases = self.phases
+        for number, phase in enumerate(phases):
+            self.start(phase)
+            if isinstance(self.data, Ramp):
+                height = strip_height(self.data.shape, strip, self.threads)
+                done = Share(progress, number / len(phases), 1 / len(phases))
+                todo = list(pieces(phase, self.data.shape, height))
+                run_pieces(self.method(phase), todo, self.threads, done)
+            else:
+                getattr(self.step, phase.name)(self.data)
+        self.seconds += time.perf_counter() - start
 
     def end(self) -> Outcome:
         """Let the step finish, and say what became of it."""
@@ -175,7 +219,7 @@ def execute(
     threads: int = 1,
     strip: int = STRIP,
     workspace: Workspace = MEMORY,
-    progress: Callable[[float], None] = lambda done: None,
+    progress: Callable[[float], None] = unheard,
 ) -> Outcome:
     """Run a step on `data`, in place.
 
@@ -193,19 +237,7 @@ def execute(
     task = Task(spec, data, params, references, threads, workspace)
     task.begin()
     if task.begun:
-        start = time.perf_counter()
-        phases = task.phases
-        for number, phase in enumerate(phases):
-            task.start(phase)
-            if isinstance(data, Ramp):
-                height = strip_height(data.shape, strip, threads)
-                done = Share(progress, number / len(phases), 1 / len(phases))
-                run_pieces(
-                    task.method(phase), list(pieces(phase, data.shape, height)), threads, done
-                )
-            else:
-                getattr(task.step, phase.name)(data)
-        task.seconds += time.perf_counter() - start
+        task.work(strip, progress)
     return task.end()
 
 

@@ -64,6 +64,12 @@ class StepError(HeliodorError):
     exit_code = 8
 
 
+class Abandoned(HeliodorError):
+    """An exposure that a step found not to be usable: no data of it are on the detector, say."""
+
+    exit_code = 64  # the operational pipeline's
+
+
 class Interrupted(HeliodorError):
     """The run was stopped by a signal; nothing half-written is left behind."""
 

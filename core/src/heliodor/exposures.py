@@ -5,14 +5,12 @@ Looking at a file costs milliseconds: only headers are read.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from astropy.utils.exceptions import AstropyWarning
 from heliodor.data import RAMP_MODEL, Keywords, Product, Ramp
 from heliodor.errors import ExposureError, UsageError
 from heliodor.fitsarrays import StoredArray, read_image
+from heliodor.hashes import file_sha256
 from heliodor.products.names import split_suffix
 from heliodor.stripes import Stripes
 from heliodor.workspace import MEMORY, Workspace
@@ -354,19 +353,6 @@ def _check_product(name: str, shape: tuple[int, ...]) -> None:
         raise ExposureError(
             f"{name}: SCI has shape {shape}; this step takes slopes, (ny, nx) or (nints, ny, nx)."
         )
-
-
-def file_sha256(path: str | Path) -> str:
-    """Hash a file; unchanged files are hashed once in a process."""
-    path = Path(path).resolve()
-    state = path.stat()
-    return _sha256(path, state.st_mtime_ns, state.st_size)
-
-
-@lru_cache(maxsize=1024)
-def _sha256(path: Path, mtime_ns: int, size: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _readable_size(path: Path) -> int:

@@ -21,17 +21,27 @@ NAMES = tuple({**bits.GROUP, **bits.PIXEL})
 PLANE = np.array(["groupdq" if name in bits.GROUP else "pixeldq" for name in NAMES])
 """Where each is counted."""
 
+PART = 256
+"""Elements looked at together."""
+
 
 @helper
 def add_bits(row, counts):
-    """Add up elements with each bit; most rows have few bits, and the loops are vectorised."""
-    union = 0
-    for value in row:
-        union |= value
-    for bit in range(counts.size):
-        if (union >> bit) & 1:
-            for value in row:
-                counts[bit] += (value >> bit) & 1
+    """Add up elements with each bit, part by part: most parts have few bits."""
+    for start in range(0, row.size, PART):
+        part = row[start : start + PART]
+        union = part[0]
+        for value in part:
+            union |= value
+        bit = 0
+        while union:
+            if union & 1:
+                this = 0
+                for value in part:
+                    this += (value >> bit) & 1
+                counts[bit] += this
+            union >>= 1
+            bit += 1
 
 
 @kernel("void(u4[:,::1], i8[::1])")

@@ -94,7 +94,7 @@ def attach(
         "declared": frozenset(needs),
         "function": staticmethod(function),
         "asked": reader.asked,
-        phase.name: FunctionStep.call,
+        phase.name: FunctionStep.apply,
     }
     made: Any = function
     made.Params = params
@@ -138,7 +138,7 @@ class FunctionStep(Step[Params]):
                     f"{' in this ' + data.kind if isinstance(data, Product) else ''}"
                 )
 
-    def call(self, data: Ramp | Product, piece: Piece | None = None) -> None:
+    def apply(self, data: Ramp | Product, piece: Piece | None = None) -> None:
         """Call the function with a piece of a ramp, or with a product, image by image if it can."""
         cuts: Iterable[Cut]
         if isinstance(data, Ramp) and piece is not None:
@@ -146,9 +146,9 @@ class FunctionStep(Step[Params]):
         else:
             cuts = _cuts_product(data.shape, self._phase.looks)
         for cut in cuts:
-            self._call(data, cut, piece)
+            self._once(data, cut, piece)
 
-    def _call(self, data: Ramp | Product, cut: Cut, piece: Piece | None) -> None:
+    def _once(self, data: Ramp | Product, cut: Cut, piece: Piece | None) -> None:
         planes = {name: cut(name, array) for name, array in _planes(data).items()}
         images = {
             name: cut(name, value) if isinstance(value, np.ndarray) else value

@@ -91,6 +91,18 @@ def heliodor_pipelines() -> Iterable[Resource]:  # type: ignore[empty-body]
 
 
 @hookspec
+def heliodor_builds() -> Iterable[Resource]:  # type: ignore[empty-body]
+    """Offer documents of builds of the operational pipeline, and of what changed between them.
+
+    A plugin lists the changes of its own steps and pipelines, with the edits that lead back.
+
+    Returns
+    -------
+    iterable of `Resource`, YAML files inside a package; read on demand
+    """
+
+
+@hookspec
 def heliodor_commands() -> Iterable[Command]:  # type: ignore[empty-body]
     """Offer sub-commands of ``heliodor``.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from heliodor.errors import UsageError, did_you_mean
@@ -44,12 +45,21 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value that a layer gives; `step` is a step's label or its name."""
+    """A value that a layer gives.
+
+    Attributes
+    ----------
+    step : its label, path or name
+    param, value : as read
+    origin : who gave it
+    folder : that names of files are relative to; None: where the program is
+    """
 
     step: str
     param: str
     value: Any
     origin: Origin
+    folder: Path | None = None
 
 
 @dataclass
@@ -71,20 +81,29 @@ class Layered:
 
     given: list[Given] = dataclasses.field(default_factory=list)
 
-    def add(self, layer: str, where: str, step: str, param: str, value: Any) -> None:
+    def add(
+        self,
+        layer: str,
+        where: str,
+        step: str,
+        param: str,
+        value: Any,
+        folder: Path | None = None,
+    ) -> None:
         """Take a value.
 
         Parameters
         ----------
         layer : one of `LAYERS`
         where : place in it, for people
-        step : label of a step in the pipeline, or a step's name for all its uses
+        step : label of a step in the pipeline, its path, or a step's name for all its uses
         param : the parameter
         value : as read; text is understood by the parameter's type
+        folder : that the name of a file is relative to
         """
         if layer not in LAYERS:
             raise ValueError(did_you_mean(layer, LAYERS, "layer"))
-        self.given.append(Given(step, param, value, Origin(layer, where)))
+        self.given.append(Given(step, param, value, Origin(layer, where), folder))
 
     def add_argument(self, argument: str, where: str = "-p") -> None:
         """Take ``STEP.PARAMETER=VALUE`` from the command line."""
@@ -97,7 +116,8 @@ class Layered:
     def add_settings(self, step: str, settings: Iterable[Setting]) -> None:
         """Take what documents set for a step (see `heliodor.documents.walk.StepUse`)."""
         for setting in settings:
-            self.add(setting.layer, str(setting.place), step, setting.param, setting.value)
+            where = str(setting.place)
+            self.add(setting.layer, where, step, setting.param, setting.value, setting.folder)
 
     def check(self, steps: Collection[str]) -> None:
         """Refuse values for steps that are not in the pipeline.
@@ -116,7 +136,7 @@ class Layered:
             raise UsageError("\n".join(wrong))
 
     def resolve(
-        self, label: str, model: type[P], name: str | None = None
+        self, label: str, model: type[P], name: str | None = None, path: str = ""
     ) -> tuple[P, dict[str, Origin]]:
         """Make the parameters of one step.
 
@@ -126,6 +146,8 @@ class Layered:
         model : the step's parameters
         name : of the step, if it is not its label; within one layer what is given for the label
             counts more than what is given for the name
+        path : the label with those around it, which counts more still; documents give
+            parameters for ``/path``, that one step and no other of its name
 
         Returns
         -------
@@ -136,7 +158,7 @@ class Layered:
         UsageError
             for names the step does not have and values it does not take, all in one message
         """
-        chosen = self._chosen(label, name or label)
+        chosen = self._chosen((name or label, label, path, f"/{path}"))
         _refuse_unknown(label, model, chosen.values())
         params = _validated(label, model, chosen)
         default = Origin(LAYERS[0], f"{model.__module__}.{model.__qualname__}")
@@ -146,10 +168,11 @@ class Layered:
         }
         return params, origins
 
-    def _chosen(self, label: str, name: str) -> dict[str, Given]:
+    def _chosen(self, keys: tuple[str, ...]) -> dict[str, Given]:
         """Give the strongest value of each parameter; of equals the last."""
-        mine = [given for given in self.given if given.step in (label, name)]
-        mine.sort(key=lambda given: (LAYERS.index(given.origin.layer), given.step == label))
+        strength = {key: number for number, key in enumerate(keys)}
+        mine = [given for given in self.given if given.step in strength]
+        mine.sort(key=lambda given: (LAYERS.index(given.origin.layer), strength[given.step]))
         return {given.param: given for given in mine}
 
 
@@ -167,16 +190,21 @@ def _refuse_unknown(label: str, model: type[Params], chosen: Collection[Given]) 
 def _validated(label: str, model: type[P], chosen: dict[str, Given]) -> P:
     from pydantic import ValidationError
 
-    from heliodor.params import allowed
+    from heliodor.params import allowed, wanted
 
+    values = {
+        param: wanted(model.model_fields[param]).located(given.value, given.folder)
+        for param, given in chosen.items()
+    }
     try:
-        return model(**{param: given.value for param, given in chosen.items()})
+        return model(**values)
     except ValidationError as error:
         said = []
         for name in dict.fromkeys(str(fault["loc"][0]) for fault in error.errors() if fault["loc"]):
             given, field = chosen[name], model.model_fields[name]
+            value = values[name] if isinstance(values[name], Path) else repr(given.value)
             said.append(
-                f"{label}.{name} = {given.value!r} ({given.origin}) is not allowed; "
+                f"{label}.{name} = {value} ({given.origin}) is not allowed; "
                 f"it takes {allowed(field)}. {field.description} Default: {field.default!r}."
             )
         # a rule of the model about several parameters has no place of its own

@@ -37,7 +37,7 @@ class Memory:
     groupdq : its flags, uint8
     planes : PIXELDQ, ZEROFRAME, what steps add to the ramp
     references : two-dimensional planes of references held by the step at which most is held
-    notes : planes which that step hands from phase to phase
+    notes : planes which that step hands from phase to phase, and copies of planes of the ramp
     products : slopes, as far as that step has made them
     row : one row of all integrations being worked on, with its products
     """
@@ -71,9 +71,27 @@ class Memory:
         return {**asdict(self), "base": BASE, "peak": self.peak}
 
 
+@dataclass(frozen=True)
+class Load:
+    """What is at work at one time.
+
+    Attributes
+    ----------
+    spec : the step
+    others : those that wrap it or that it calls
+    copies : planes of the ramp that are held a second time
+    in_place : the step puts what it can into the ramp's memory
+    """
+
+    spec: StepSpec
+    others: tuple[StepSpec, ...] = ()
+    copies: tuple[str, ...] = ()
+    in_place: bool = False
+
+
 def predict(
     shape: tuple[int, ...],
-    steps: Iterable[StepSpec],
+    loads: Iterable[Load],
     zeroframe: bool = False,
     options: Mapping[str, bool] | None = None,
     joined: bool = False,
@@ -83,7 +101,7 @@ def predict(
     Parameters
     ----------
     shape : (nints, ngroups, ny, nx)
-    steps : those that will run
+    loads : steps that will run
     zeroframe : whether the exposure has one
     options : which optional products are asked for, by ``step.parameter``
     joined : superstripes are joined on the way: for a moment there are two ramps
@@ -95,18 +113,35 @@ def predict(
     planes = plane * (1 + (nints if zeroframe else 0))
     products = 0
     most = (0, 0, 0, 0)
-    for spec in steps:
-        planes += spec.adds * plane
-        references = sum(need.planes for need in spec.refs) * plane
+    copied = {
+        "data": FOUR * samples,
+        "groupdq": samples,
+        "pixeldq": plane,
+        "zeroframe": plane * (nints if zeroframe else 0),
+    }
+
+    def made(spec: StepSpec, in_place: bool = False) -> int:
+        return sum(
+            output.planes * FOUR * _size(output.axes, sizes)
+            for output in spec.makes
+            if not (in_place and output.in_place)
+            and (not output.option or (options or {}).get(f"{spec.name}.{output.option}"))
+        )
+
+    for load in loads:
+        specs = (load.spec, *load.others)
+        planes += sum(spec.adds for spec in specs) * plane
+        references = sum(need.planes for spec in specs for need in spec.refs) * plane
         notes = sum(
             np.dtype(note.dtype).itemsize * _size(note.axes, sizes)
+            for spec in specs
             for phase in spec.phases
             for note in phase.notes
         )
-        for output in spec.makes:
-            if not output.option or (options or {}).get(f"{spec.name}.{output.option}"):
-                products += output.planes * FOUR * _size(output.axes, sizes)
-        most = max(most, (references + notes + products, references, notes, products))
+        notes += sum(copied[name] for name in load.copies)
+        products += made(load.spec, load.in_place)
+        passing = products + sum(made(spec) for spec in load.others)
+        most = max(most, (references + notes + passing, references, notes, passing))
     held = 2 * samples if joined else samples
     return Memory(FOUR * held, held, planes, *most[1:], row_size(shape))
 

@@ -6,10 +6,15 @@ import math
 import types
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.fields import FieldInfo
+
+File = Path
+"""Annotation of a parameter that names a file: it must be there, a name in a document is relative
+to the document, and the receipt holds its hash."""
 
 
 def parameter(default: Any, description: str, *, unit: str = "", **limits: Any) -> Any:
@@ -49,6 +54,8 @@ class Params(BaseModel):
     @classmethod
     def _read(cls, value: Any, validate: Callable[[Any], Any], info: Any) -> Any:
         result = validate(wanted(cls.model_fields[info.field_name]).plain(value))
+        if isinstance(result, Path) and not result.is_file():
+            raise ValueError("There is no such file.")
         numbers = result if isinstance(result, list | tuple) else [result]
         if any(isinstance(number, float) and math.isnan(number) for number in numbers):
             raise ValueError("NaN is not a number.")
@@ -107,6 +114,12 @@ class Wanted:
             return self._items(value, self.item)
         return value
 
+    def located(self, value: Any, folder: Path | None) -> Any:
+        """Look for a file in a folder, if that is what is wanted."""
+        if folder is None or File not in self.kinds or not isinstance(value, str):
+            return value
+        return value if self.none and self.plain(value) is None else folder / value
+
     @staticmethod
     def _items(value: Any, item: Wanted) -> Any:
         if isinstance(value, str):
@@ -143,6 +156,7 @@ _KINDS: dict[type, str] = {
     int: "a whole number",
     float: "a number",
     str: "text",
+    File: "a file that is there",
 }
 
 _LIMITS = {

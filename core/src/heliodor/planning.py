@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from heliodor import exposures, stepfiles
-from heliodor.declare import ModeSpec, Output, RefNeed
+from heliodor.declare import ModeSpec, Output, RefNeed, StepSpec
 from heliodor.documents.apply import options
-from heliodor.documents.conditions import All
 from heliodor.documents.facts import facts
 from heliodor.documents.nodes import MAIN
 from heliodor.documents.shipped import for_exposure
-from heliodor.documents.walk import SaveUse, StepUse, walk
+from heliodor.documents.walk import CopyUse, SaveUse, StepUse, Use, walk, with_options
 from heliodor.engine import load
-from heliodor.errors import HeliodorError, NotYetError, UsageError, did_you_mean
+from heliodor.errors import HeliodorError, PluginError, UsageError, did_you_mean
 from heliodor.layers import Layered
-from heliodor.memory import Memory, predict
-from heliodor.plans import Plan, PlannedSave, PlannedStep, Request
+from heliodor.memory import Load, Memory, predict
+from heliodor.plans import Plan, PlannedCopy, PlannedNode, PlannedSave, PlannedStep, Request
 from heliodor.plugins import Offer, Registry, registry
 from heliodor.products.names import product_name
 from heliodor.references.selectors import Answer, NotApplicable, Sources, select_all
 
 if TYPE_CHECKING:
+    from heliodor.builds.history import Profile, Reproduction
     from heliodor.exposures import Exposure
     from heliodor.params import Params
+
+
+_Placed: TypeAlias = tuple[StepUse, str] | SaveUse | CopyUse
+"""A node of the document; a step with the port that it works on."""
 
 
 def plan(path: str | Path, request: Request | None = None) -> Plan:
@@ -64,46 +68,75 @@ class _Planner:
         self.request = request
         known = dict(zip(("nints", "ngroups", "ny", "nx"), exposure.shape, strict=True))
         self.layers, given = _asked(request)
-        self.facts = facts(
+        about = facts(
             exposure.keywords, stage=1, shape=known, mode={"name": mode.name}, option=given
         )
-        self.pipeline = for_exposure(plugins, mode, 1, self.facts, request.pipelines)
-        _check_options(given, options(self.pipeline.document))
         owner = plugins.owner(mode).distribution
+        self.profile = _profile(plugins, request.build, {owner, *mode.providers})
+        self.pipeline = for_exposure(plugins, mode, 1, about, request.pipelines, self.profile)
+        self.facts = with_options(self.pipeline.document, about)
+        _check_options(given, options(self.pipeline.document))
         self.trusted = {owner, *mode.providers, self.pipeline.distribution}
 
     def plan(self) -> Plan:
         uses = list(walk(self.pipeline.document, self.facts))
-        steps = [use for use in uses if isinstance(use, StepUse)]
-        names = {use.label for use in steps} | {use.step for use in steps}
-        self.layers.check(names)
+        self.names: set[str] = set()
+        self.ramps = {MAIN}
+        steps = [each for use in uses if isinstance(use, StepUse) for each in (*use.wrappers, use)]
         for use in steps:
-            self.layers.add_settings(use.label, use.settings)
-        nodes: list[PlannedStep | PlannedSave] = []
-        for node in self._by_port(uses):
-            if isinstance(node, tuple):
-                nodes.append(self._step(*node))
-            elif node.runs is not False:
-                nodes.append(self._save(node))
+            # what a build did with a step says nothing about a stranger's
+            strange = use.use is not None and use.use not in self.trusted
+            self.layers.add_settings(
+                f"/{use.path}",
+                [each for each in use.settings if not (strange and each.layer == "build profile")],
+            )
+            self.names |= {use.label, use.step, use.path, f"/{use.path}"}
+        nodes = [node for use in self._by_port(uses) for node in self._nodes(use)]
+        if self.profile is not None:
+            self.profile.refuse_absent(self.layers.given, self.names, self.pipeline.bare)
+        self.layers.check(self.names)
         nodes = _reachable(self._with_references(nodes))
-        _refuse_shared_keywords(nodes)
-        running = [node for node in nodes if isinstance(node, PlannedStep) and node.runs]
-        switches = {
-            f"{node.spec.name}.{output.option}": _wanted(output, node.params)
-            for node in running
-            for output in node.spec.makes
-        }
+        steps_planned = [node for node in nodes if isinstance(node, PlannedStep)]
+        stepfiles.refuse_shared_keywords(steps_planned)
+        nodes = self._spending(nodes)
         memory = predict(
             self.exposure.shape,
-            [node.spec for node in running],
+            _loads(nodes),
             zeroframe=bool(self.exposure.keywords.get("ZEROFRAM")),
-            options=switches,
+            options=_switches(nodes),
             joined=bool(self.exposure.keywords.get("SSTR_NST")),
         )
         self._check_limit(memory)
         return Plan(
-            self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request
+            self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
+            self._reproduction(nodes),
+        )  # fmt: skip
+
+    def _reproduction(self, nodes: list[PlannedNode]) -> Reproduction | None:
+        if self.profile is None:
+            return None
+        from heliodor.builds.history import Reproduction, sentences
+
+        running = [node for node in nodes if isinstance(node, PlannedStep) and node.runs]
+        by = {step.spec.name: step.offer.plugin.distribution for step in running}
+        lacking = (
+            *sentences(self.profile, own=not self.pipeline.distribution),
+            *self.profile.lacking(self.pipeline.bare, self.facts, by, self.trusted),
         )
+        return Reproduction(self.profile.build, lacking)
+
+    def _spending(self, nodes: list[PlannedNode]) -> list[PlannedNode]:
+        """Mark the step that may put its results into the ramp's memory, if there is one."""
+        users = [node for node in nodes if MAIN in node.uses and getattr(node, "runs", True)]
+        last = users[-1] if users else None
+        if not isinstance(last, PlannedStep) or last.alone or last.calls:
+            return nodes
+        wanted = [output for output in last.spec.makes if _wanted(output, last.params)]
+        ngroups = self.exposure.shape[1]
+        fits = any(output.in_place and output.planes <= ngroups for output in wanted)
+        if not fits or any(output.option for output in wanted):
+            return nodes
+        return [replace(node, in_place=True) if node is last else node for node in nodes]
 
     def _check_limit(self, memory: Memory) -> None:
         limit = self.request.max_memory
@@ -121,38 +154,69 @@ class _Planner:
                 "than --max-memory allows. Unpack it first."
             )
 
-    def _by_port(self, uses: list[StepUse | SaveUse]) -> list[tuple[StepUse, str] | SaveUse]:
+    def _by_port(self, uses: list[Use]) -> list[_Placed]:
         """Order the nodes of a loop port by port: each product is finished before the next."""
-        ordered: list[tuple[StepUse, str] | SaveUse] = []
+        ordered: list[_Placed] = []
         loop: list[tuple[StepUse, str] | SaveUse] = []
         ports: tuple[str, ...] = ()
+        around: tuple[tuple[str, ...], int] = (), 0
 
         def close() -> None:
-            ordered.extend(sorted(loop, key=lambda each: ports.index(_port(each))))
+            loop.sort(key=lambda node: ports.index(_port(node)))
+            ordered.extend(loop)
             loop.clear()
 
         for use in uses:
             if isinstance(use, StepUse):
-                if use.each != ports:
+                if (use.each, use.round) != around:
                     close()
-                    ports = use.each
+                    around, ports = (use.each, use.round), use.each
                 if use.each:
                     loop.extend((use, port) for port in use.each)
                 else:
-                    ordered.append((use, next(iter(use.of.values()), MAIN)))
-            elif use.port in ports:
+                    ordered.append((use, use.port))
+            elif isinstance(use, SaveUse) and use.port in ports:
                 loop.append(use)
             else:
                 close()
-                ports = ()
+                around, ports = ((), 0), ()
                 ordered.append(use)
         close()
         return ordered
 
+    def _nodes(self, use: _Placed) -> Iterator[PlannedNode]:
+        """Plan a node of the document; a step that replaces others comes after these."""
+        if isinstance(use, CopyUse) and use.port in self.ramps:
+            self.ramps.add(use.to)
+        match use:
+            case StepUse() as step, str() as port:
+                yield from self._replaced(step, port)
+                planned = self._step(step, port)
+                if planned.spec.wraps:
+                    raise step.place.error(
+                        f"{step.label} has something to do before and after another step: "
+                        "'wrap' that one with it."
+                    )
+                yield planned
+            case SaveUse() if use.runs is not False:
+                yield self._save(use)
+            case CopyUse() if use.runs is not False:
+                yield PlannedCopy(use.port, use.to, (), use.condition)
+
+    def _replaced(self, use: StepUse, port: str) -> Iterator[PlannedStep]:
+        """Give the registered steps that this one stands for, as left out."""
+        for name in use.replaces:
+            if name != use.step and name in self.plugins.steps:
+                offer = self.plugins.choose(name, self.exposure.keywords, self.trusted)
+                reason = f"replaced by {use.label} ({use.place})"
+                params = load(offer.spec.params)()
+                yield PlannedStep(name, offer, params, {}, port, {}, False, reason, use.condition)
+
     def _step(self, use: StepUse, port: str) -> PlannedStep:
-        _refuse_unwritten(use)
         offer, use = self._offer(use, port)
-        params, origins = self.layers.resolve(use.label, load(offer.spec.params), use.step)
+        params, origins = self.layers.resolve(
+            use.label, load(offer.spec.params), use.step, use.path
+        )
         runs, reason = use.runs is not False, use.reason
         if runs and params.skip:
             runs, reason = False, f"skip is true ({origins['skip']})"
@@ -161,45 +225,73 @@ class _Planner:
             for name, origin in origins.items()
             if origin.layer != "declared default" and name != "skip"
         }
-        return PlannedStep(
+        step = PlannedStep(
             label=use.label,
             offer=offer,
             params=params,
             origins=changed,
             port=port,
-            to=use.to,
+            to=_outputs(use, offer.spec),
             runs=runs,
             reason=reason,
             condition=use.condition,
             offered=self._offered(offer),
+            inputs=_inputs(use, offer.spec),
+            on_error=use.on_error,
+            round=use.round,
+            wrappers=tuple(self._wrapper(wrapper, port) for wrapper in use.wrappers),
+            calls=self._calls(use, offer, ()) if runs else (),
         )
+        return step if runs else left_out(step, reason)
+
+    def _wrapper(self, use: StepUse, port: str) -> PlannedStep:
+        step = self._step(use, port)
+        if not step.spec.wraps:
+            raise use.place.error(
+                f"{use.label} has nothing to do after another step; 'insert' it instead."
+            )
+        return step
+
+    def _calls(
+        self, use: StepUse, caller: Offer, above: tuple[str, ...]
+    ) -> tuple[PlannedStep, ...]:
+        """Plan the steps that one may call; their parameters are given by ``STEP/CALLED``."""
+        planned = []
+        above = (*above, caller.spec.name)
+        for name in caller.spec.calls:
+            if name in above:
+                chain = " calls ".join((*above, name))
+                raise PluginError(f"{caller.plugin}: {chain}: this would never end.")
+            trusted = {*self.trusted, caller.plugin.distribution}
+            offer = self.plugins.choose(name, self.exposure.keywords, trusted)
+            inner = "/".join((*above[1:], name))
+            label, path = f"{use.label}/{inner}", f"{use.path}/{inner}"
+            self.names |= {label, path}
+            params, origins = self.layers.resolve(label, load(offer.spec.params), path=path)
+            changed = {n: o for n, o in origins.items() if o.layer != "declared default"}
+            planned.append(
+                PlannedStep(
+                    label=label,
+                    offer=offer,
+                    params=params,
+                    origins=changed,
+                    port=use.port,
+                    to={},
+                    runs=True,
+                    reason="",
+                    condition=use.condition,
+                    calls=self._calls(use, offer, above),
+                )
+            )
+        return tuple(planned)
 
     def _offer(self, use: StepUse, port: str) -> tuple[Offer, StepUse]:
         """Choose who does a step; one from a file may itself say when it is done."""
-        if not stepfiles.is_code(use.step):
-            keywords = self.exposure.keywords
-            return self.plugins.choose(use.step, keywords, self.trusted, use.use), use
-        if use.use is not None:
-            raise use.place.error(f"'use' is for steps of plugins, not for {use.step}.")
-        try:
-            offer = stepfiles.find(use.step, self.plugins, ramp=port == MAIN)
-        except HeliodorError as error:
-            raise type(error)(f"{use.place}: {error}") from error
-        on_ramp = port == MAIN and self.facts["stage"] == 1
-        if on_ramp != (offer.spec.takes == "ramp"):
-            what = "a product: say which with 'of'" if on_ramp else f"ramps, and not on {port}"
-            raise use.place.error(f"{use.label} works on {what}.")
-        truth = offer.when.evaluate(self.facts)
-        condition = All((use.condition, offer.when))
-        if use.runs is not False and not offer.spec.applies.accepts(self.exposure.keywords):
-            asked = offer.spec.applies.keywords.items()
-            reason = ", ".join(f"{name} {' or '.join(values)}" for name, values in asked)
-            use = replace(use, runs=False, reason=f"it is for {reason}")
-        elif truth is False and use.runs is not False:
-            use = replace(use, runs=False, reason=offer.when.because(self.facts))
-        elif truth is not True and use.runs is True:
-            use = replace(use, runs=truth, reason=f"decided at run: {offer.when.describe()}")
-        return offer, replace(use, condition=condition)
+        keywords = self.exposure.keywords
+        if stepfiles.is_code(use.step):
+            ramp = port in self.ramps
+            return stepfiles.place(use, port, self.plugins, keywords, self.facts, ramp=ramp)
+        return self.plugins.choose(use.step, keywords, self.trusted, use.use), use
 
     def _offered(self, chosen: Offer) -> tuple[str, ...]:
         """Name strangers whose implementation would have been more specific."""
@@ -217,17 +309,17 @@ class _Planner:
         name = product_name(self.exposure.path, use.suffix)
         return PlannedSave(use.port, use.suffix, self.request.out / name, use.condition)
 
-    def _with_references(
-        self, nodes: list[PlannedStep | PlannedSave]
-    ) -> list[PlannedStep | PlannedSave]:
+    def _with_references(self, nodes: list[PlannedNode]) -> list[PlannedNode]:
         """Ask for all types at once; a step whose reference does not apply is left out."""
         keywords = self.exposure.keywords
         needs: dict[str, RefNeed] = {}
         for node in nodes:
             if isinstance(node, PlannedStep) and node.runs:
-                for need in node.spec.refs:
-                    if need.asked(keywords, node.params):
-                        needs.setdefault(need.type, need)
+                for step in (node, *node.wrappers):
+                    for each in (step, *step.all_calls):
+                        for need in each.spec.refs:
+                            if need.asked(keywords, each.params):
+                                needs.setdefault(need.type, need)
         sources = Sources(self.request.references, self.request.folders, self.exposure.path)
         answers = select_all(self.plugins.selectors, tuple(needs.values()), keywords, sources)
         return [
@@ -238,58 +330,120 @@ class _Planner:
     def _given(self, step: PlannedStep, answers: Mapping[str, Answer]) -> PlannedStep:
         keywords = self.exposure.keywords
         needs = [need for need in step.spec.refs if need.asked(keywords, step.params)]
-        own = {need.type: answers[need.type] for need in needs}
+        step = replace(
+            step,
+            references={need.type: answers[need.type] for need in needs},
+            wrappers=tuple(
+                self._given(each, answers) if each.runs else each for each in step.wrappers
+            ),
+            calls=tuple(self._given(each, answers) for each in step.calls),
+        )
         for need in needs:
-            answer = own.get(need.type)
+            answer = answers[need.type]
             if isinstance(answer, NotApplicable) and not need.optional:
-                reason = f"no {need.type} reference applies: {answer.why}"
-                return replace(step, references=own, runs=False, reason=reason)
-        return replace(step, references=own)
+                return left_out(step, f"no {need.type} reference applies: {answer.why}")
+        for called in step.calls:
+            if not called.runs:
+                return left_out(step, f"{called.label} cannot be done: {called.reason}")
+        return step
+
+
+def left_out(step: PlannedStep, reason: str) -> PlannedStep:
+    """Leave a step out, and with it those that wrap it."""
+    because = f"{step.label} is left out"
+    wrappers = tuple(replace(each, runs=False, reason=because) for each in step.wrappers)
+    return replace(step, runs=False, reason=reason, wrappers=wrappers)
+
+
+def _profile(plugins: Registry, build: str | None, trusted: set[str]) -> Profile | None:
+    if build is None:
+        return None
+    from heliodor.builds.history import history
+
+    return history(plugins).profile(build, trusted)
 
 
 def _port(node: tuple[StepUse, str] | SaveUse) -> str:
     return node[1] if isinstance(node, tuple) else node.port
 
 
-def _refuse_unwritten(use: StepUse) -> None:
-    if use.on_error != "fail":
-        raise NotYetError(
-            f"{use.place}: {use.label}: 'on_error: {use.on_error}' is understood, but cannot be "
-            "run yet."
-        )
+def _outputs(use: StepUse, spec: StepSpec) -> Mapping[str, str]:
+    """Give the port of each product; a port without a product's name is for the only one."""
+    if MAIN not in use.to:
+        return use.to
+    if len(spec.makes) != 1:
+        made = ", ".join(output.name for output in spec.makes) or "nothing"
+        raise use.place.error(f"{use.label} makes {made}; write 'to: {{PRODUCT: PORT}}'.")
+    return {spec.makes[0].name: use.to[MAIN]}
 
 
-def _refuse_shared_keywords(nodes: list[PlannedStep | PlannedSave]) -> None:
-    """Refuse a step from a file that would record itself under another's keyword."""
-    owners: dict[str, PlannedStep] = {}
-    steps = [node for node in nodes if isinstance(node, PlannedStep)]
-    for step in sorted(steps, key=lambda step: isinstance(step.offer, stepfiles.FileOffer)):
-        other = owners.setdefault(step.spec.status, step)
-        if isinstance(step.offer, stepfiles.FileOffer) and other.spec.name != step.spec.name:
-            raise UsageError(
-                f"{step.offer.plugin}: {step.label} and {other.label} would both be recorded as "
-                f"{step.spec.status}; give yours another, such as @step(status='S_MINE')."
-            )
+def _inputs(use: StepUse, spec: StepSpec) -> Mapping[str, str]:
+    """Give the port of each earlier product that a step reads; by default the one of its name."""
+    for name in use.inputs:
+        if name not in spec.reads:
+            raise use.place.error(did_you_mean(name, spec.reads, f"input of {use.label}"))
+    return {name: use.inputs.get(name, name) for name in spec.reads}
 
 
-def _reachable(nodes: list[PlannedStep | PlannedSave]) -> list[PlannedStep | PlannedSave]:
+def _reachable(nodes: list[PlannedNode]) -> list[PlannedNode]:
     """Leave out what works on a product that no running step makes."""
     made = {MAIN}
-    kept: list[PlannedStep | PlannedSave] = []
+    kept: list[PlannedNode] = []
     for node in nodes:
-        if isinstance(node, PlannedSave):
+        if not isinstance(node, PlannedStep):
             if node.port in made:
                 kept.append(node)
+            if isinstance(node, PlannedCopy):
+                made |= {node.to} if node.port in made else set()
             continue
-        if node.port not in made:
-            reason = node.reason or f"there will be no {node.port}"
-            kept.append(replace(node, runs=False, reason=reason))
+        missing = sorted(node.uses - made)
+        if missing:
+            reason = node.reason or f"there will be no {', no '.join(missing)}"
+            kept.append(left_out(node, reason))
             continue
         kept.append(node)
-        if node.runs:
-            asked = (out for out in node.spec.makes if _wanted(out, node.params))
-            made.update(node.to.get(out.name, out.name) for out in asked)
-    return kept
+        for step in (*node.wrappers, node):
+            if step.runs:
+                asked = (out for out in step.spec.makes if _wanted(out, step.params))
+                made.update(step.to.get(out.name, out.name) for out in asked)
+    return [_with_planes(node, kept) if isinstance(node, PlannedCopy) else node for node in kept]
+
+
+def _with_planes(copy: PlannedCopy, nodes: list[PlannedNode]) -> PlannedCopy:
+    """Name the planes that steps on a copy change."""
+    written: set[str] = set()
+    for node in nodes:
+        if isinstance(node, PlannedStep) and node.runs and node.port == copy.to:
+            written.update(*(step.spec.writes for step in (node, *node.wrappers)))
+    return replace(copy, planes=tuple(sorted(written)))
+
+
+def _loads(nodes: list[PlannedNode]) -> Iterator[Load]:
+    """Say what is at work at one time; rounds after the second are like that one."""
+    copies: dict[str, tuple[str, ...]] = {}
+    for node in nodes:
+        if isinstance(node, PlannedCopy):
+            copies[node.to] = node.planes
+        if not isinstance(node, PlannedStep) or not node.runs or node.round > 2:
+            continue
+        steps = (node, *node.wrappers)
+        called = [each for step in steps for each in step.all_calls]
+        held = [*copies.get(node.port, ()), *(plane for c in called for plane in c.spec.writes)]
+        if node.on_error == "skip":
+            held += node.spec.writes
+        others = [*node.wrappers, *called]
+        yield Load(node.spec, tuple(each.spec for each in others), tuple(held), node.in_place)
+
+
+def _switches(nodes: list[PlannedNode]) -> dict[str, bool]:
+    """Say which optional products are asked for."""
+    return {
+        f"{step.spec.name}.{output.option}": _wanted(output, step.params)
+        for node in nodes
+        if isinstance(node, PlannedStep) and node.runs
+        for step in (node, *node.wrappers, *node.all_calls)
+        for output in step.spec.makes
+    }
 
 
 def _wanted(output: Output, params: Params) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from heliodor.declare import ModeSpec, RefNeed, StepSpec
 from heliodor.documents.conditions import Condition
-from heliodor.documents.nodes import MAIN
+from heliodor.documents.nodes import MAIN, OnError
 from heliodor.documents.shipped import Chosen
 from heliodor.engine import STRIP
 from heliodor.layers import Origin
@@ -22,6 +22,7 @@ from heliodor.scratch import Scratch
 from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
+    from heliodor.builds.history import Reproduction
     from heliodor.exposures import Exposure
     from heliodor.params import Params
 
@@ -44,6 +45,7 @@ class Request:
     max_memory : the process may hold [bytes]; what is larger is worked on in files; None: no limit
     scratch : folder for those files; the products' one if None
     layer : who asks, of `heliodor.layers.LAYERS`
+    build : name of the operational build to follow; None: none
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class Request:
     max_memory: int | None = None
     scratch: Path | None = None
     layer: str = "command line"
+    build: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,12 @@ class PlannedStep:
     condition : asked again when its turn comes, with what is known by then
     references : what was found of the types it needs
     offered : more specific implementations of strangers, taken only by ``use:``
+    inputs : ports that it reads besides, by its name for them
+    on_error : what becomes of the exposure if it fails
+    round : of the repetition it is in, from 1; 0: of none
+    wrappers : steps with something to do before and after it, the outermost first
+    calls : steps that it may call
+    in_place : it may put results into the ramp's memory: nothing needs the ramp after it
     """
 
     label: str
@@ -89,6 +98,36 @@ class PlannedStep:
     condition: Condition
     references: Mapping[str, Answer] = field(default_factory=dict)
     offered: tuple[str, ...] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    on_error: OnError = "fail"
+    round: int = 0
+    wrappers: tuple[PlannedStep, ...] = ()
+    calls: tuple[PlannedStep, ...] = ()
+    in_place: bool = False
+
+    @property
+    def title(self) -> str:
+        """Its label, with what tells it from others of that label."""
+        of = "" if self.port == MAIN else f" of {self.port}"
+        return f"{self.label}{of}" + (f", round {self.round}" if self.round else "")
+
+    @property
+    def all_calls(self) -> Iterator[PlannedStep]:
+        """Steps that it may call, and those that these may call."""
+        for step in self.calls:
+            yield step
+            yield from step.all_calls
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """Ports without which it cannot be done."""
+        wrapped = (wrapper.uses for wrapper in self.wrappers)
+        return frozenset({self.port, *self.inputs.values()}).union(*wrapped)
+
+    @property
+    def alone(self) -> bool:
+        """Whether it must not go through the ramp together with others."""
+        return bool(self.wrappers) or bool(self.inputs) or self.on_error != "fail"
 
     @property
     def spec(self) -> StepSpec:
@@ -127,6 +166,36 @@ class PlannedSave:
     path: Path
     condition: Condition
 
+    @property
+    def uses(self) -> frozenset[str]:
+        """Ports without which it cannot be done."""
+        return frozenset({self.port})
+
+
+@dataclass(frozen=True)
+class PlannedCopy:
+    """A copy on which steps work aside.
+
+    Attributes
+    ----------
+    port, to : what is copied, and the port of the copy
+    planes : of a ramp, those that these steps change; the others are shared
+    condition : asked again when its turn comes
+    """
+
+    port: str
+    to: str
+    planes: tuple[str, ...]
+    condition: Condition
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """Ports without which it cannot be done."""
+        return frozenset({self.port})
+
+
+PlannedNode: TypeAlias = PlannedStep | PlannedSave | PlannedCopy
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -137,24 +206,27 @@ class Plan:
     exposure : its file, known by headers
     mode : of the instrument
     pipeline : the document, with the user's edits applied
-    nodes : steps and saves in order
+    nodes : steps, saves and copies in order
     facts : what conditions are asked with
     memory : what it will take
     request : what the user asked for
+    build : the build that is followed, and what of it is not reproduced
     """
 
     exposure: Exposure
     mode: ModeSpec
     pipeline: Chosen
-    nodes: tuple[PlannedStep | PlannedSave, ...]
+    nodes: tuple[PlannedNode, ...]
     facts: Mapping[str, Any]
     memory: Memory
     request: Request
+    build: Reproduction | None = None
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:
-        """The steps, those left out included."""
-        return tuple(node for node in self.nodes if isinstance(node, PlannedStep))
+        """The steps, those left out included; a step follows those that wrap it."""
+        nodes = (node for node in self.nodes if isinstance(node, PlannedStep))
+        return tuple(step for node in nodes for step in (*node.wrappers, node))
 
     @property
     def saves(self) -> tuple[PlannedSave, ...]:
@@ -166,8 +238,9 @@ class Plan:
         """References that a step cannot do without and that were not found."""
         return tuple(
             (step, need, answer)
-            for step in self.steps
-            if step.runs
+            for user in self.steps
+            if user.runs
+            for step in (user, *user.all_calls)
             for need in step.spec.refs
             if isinstance(answer := step.references.get(need.type), Unknown) and not need.optional
         )
@@ -193,9 +266,9 @@ class Plan:
         return max(limit - self.memory.fixed - RESERVE, ROOM)
 
     @property
-    def groups(self) -> tuple[tuple[PlannedStep | PlannedSave, ...], ...]:
+    def groups(self) -> tuple[tuple[PlannedNode, ...], ...]:
         """Nodes that are carried out together; in memory, each by itself."""
-        groups: list[list[PlannedStep | PlannedSave]] = []
+        groups: list[list[PlannedNode]] = []
         specs: list[StepSpec] = []  # of the last group's steps that run
         for node in self.nodes:
             more = [node.spec] if isinstance(node, PlannedStep) and node.runs else []
@@ -207,9 +280,11 @@ class Plan:
                 specs = more if self._joins(node) else []
         return tuple(tuple(group) for group in groups)
 
-    def _joins(self, node: PlannedStep | PlannedSave) -> bool:
+    def _joins(self, node: PlannedNode) -> bool:
         """Whether others may join a node: a step on a ramp on scratch, sure to run or not to."""
         if not self.on_scratch or not isinstance(node, PlannedStep) or not node.on_ramp:
+            return False
+        if node.alone:
             return False
         return not node.runs or node.condition.evaluate(self.facts) is True
 
@@ -220,7 +295,7 @@ class Plan:
         found: list[tuple[str, ...]] = []
         for group in self.groups:
             nodes = (node for node in group if isinstance(node, PlannedStep))
-            steps = [node for node in nodes if node.runs and node.on_ramp]
+            steps = [step for node in nodes for step in _halves(node) if step.runs and step.on_ramp]
             specs = [step.spec for step in steps]
             if self.on_scratch:
                 divided = [one.work for one in share(specs, nints, threads)]
@@ -238,6 +313,7 @@ class Plan:
             "input": str(self.exposure.path),
             "mode": self.mode.name,
             "pipeline": self.pipeline.document.name,
+            "build": self.build.as_data() if self.build else None,
             "shape": list(self.exposure.shape),
             "steps": [_step_data(step) for step in self.steps],
             "products": {save.suffix: str(save.path) for save in self.saves},
@@ -245,6 +321,17 @@ class Plan:
             "passes": [list(names) for names in self.passes],
             "memory": {**self.memory.to_dict(), "on_scratch": self.on_scratch},
         }
+
+
+def _halves(step: PlannedStep) -> Iterator[PlannedStep]:
+    """Give a step between the halves of those that wrap it."""
+    for after in (False, True):
+        for wrapper in step.wrappers if not after else reversed(step.wrappers):
+            phases = tuple(phase for phase in wrapper.spec.phases if phase.after == after)
+            spec = replace(wrapper.spec, phases=phases)
+            yield replace(wrapper, offer=replace(wrapper.offer, spec=spec))
+        if not after:
+            yield step
 
 
 def _step_data(step: PlannedStep) -> dict[str, Any]:
@@ -263,5 +350,10 @@ def _step_data(step: PlannedStep) -> dict[str, Any]:
             name: str(answer.path) if isinstance(answer, Found) else answer.why
             for name, answer in step.references.items()
         },
+        "inputs": dict(step.inputs),
+        "wraps": step.spec.wraps,
+        "on_error": step.on_error,
+        "round": step.round,
+        "calls": [_step_data(called) for called in step.calls],
         "phases": {phase.name: phase.looks for phase in step.spec.phases},
     }

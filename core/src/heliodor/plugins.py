@@ -45,6 +45,7 @@ DECLARING = {
     "heliodor_rules": RuleSpec,
     "heliodor_selectors": SelectorSpec,
     "heliodor_pipelines": Resource,
+    "heliodor_builds": Resource,
     "heliodor_commands": Command,
 }
 """Declaring hooks and what each returns."""
@@ -160,6 +161,11 @@ class Registry:
     def pipelines(self) -> list[tuple[Resource, Plugin]]:
         """All pipeline documents and who offers them."""
         return [(resource, plugin) for plugin, resource in self._records("heliodor_pipelines")]
+
+    @property
+    def builds(self) -> list[tuple[Resource, Plugin]]:
+        """All documents of builds and who offers them."""
+        return [(resource, plugin) for plugin, resource in self._records("heliodor_builds")]
 
     def owner(self, record: Any) -> Plugin:
         """Find the plugin that declared `record`."""

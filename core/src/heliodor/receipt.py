@@ -55,11 +55,12 @@ class ReferenceRecord:
 
 @dataclass(frozen=True)
 class ParameterRecord:
-    """A parameter's value and where it came from."""
+    """A parameter's value and where it came from; of a file, its hash as well."""
 
     name: str
     value: Any
     origin: str
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class StepRecord:
     Attributes
     ----------
     name : operational name
+    label : what the pipeline calls it
+    round : of the repetition it was in, from 1; 0: of none
     implementation : distribution that brought it, with its version
     algorithm : version of the algorithm
     status : COMPLETE, SKIPPED or FAILED
@@ -77,6 +80,7 @@ class StepRecord:
     parameters : all of them
     references : those it used
     flagged : samples that got one of its bits, by bit name
+    calls : steps that it has called
     """
 
     name: str
@@ -88,6 +92,9 @@ class StepRecord:
     parameters: tuple[ParameterRecord, ...] = ()
     references: tuple[ReferenceRecord, ...] = ()
     flagged: Mapping[str, int] = field(default_factory=dict)
+    label: str = ""
+    round: int = 0
+    calls: tuple[StepRecord, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliodor import exposures, products, receipt
+from heliodor import exposures, products
 from heliodor.data import Product, Ramp
-from heliodor.engine import Outcome, Task, execute
+from heliodor.documents.nodes import MAIN
+from heliodor.engine import Outcome, Task
 from heliodor.errors import (
+    Abandoned,
     HeliodorError,
     OutputError,
     ReferenceError,
@@ -22,12 +24,13 @@ from heliodor.errors import (
 from heliodor.flags import FlagCounter, named
 from heliodor.kernels import Compiled, watched
 from heliodor.observers import Observer
-from heliodor.plans import Plan, PlannedSave, PlannedStep, Request
+from heliodor.plans import Plan, PlannedCopy, PlannedSave, PlannedStep
 from heliodor.plugins import registry
 from heliodor.products.folder import check_folder
-from heliodor.references.files import Reference
-from heliodor.references.selectors import Found, NotApplicable
+from heliodor.recording import provenance
 from heliodor.scratch import Scratch
+from heliodor.services import opened, services
+from heliodor.together import Broken, Convoy, begin
 from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
@@ -77,6 +80,7 @@ class Result:
                 {
                     "label": step.label,
                     "port": step.port,
+                    "round": step.round,
                     "status": outcome.status,
                     "reason": outcome.reason,
                     "seconds": round(outcome.seconds, 4),
@@ -138,20 +142,6 @@ def _refuse_own_input(plan: Plan) -> None:
             )
 
 
-def _options(request: Request) -> dict[str, Any]:
-    """Give the options of the pipeline that the user has set: names without a step."""
-    return {name: value for name, value in request.parameters.items() if "." not in name}
-
-
-def _references(step: PlannedStep, data: Ramp | Product, stack: ExitStack) -> dict[str, Reference]:
-    """Open the reference files of a step; they are closed with the stack."""
-    opened: dict[str, Reference] = {}
-    for name, path in step.files.items():
-        opened[name] = Reference(name, path, data.keywords, data.shape[-2:], data.stripes)
-        stack.callback(opened[name].close)
-    return opened
-
-
 class _Run:
     """One plan being carried out."""
 
@@ -162,7 +152,7 @@ class _Run:
         self.result = Result(plan)
         self.facts = dict(plan.facts)
         self.ports: dict[str, Ramp | Product] = {}
-        self.flags: FlagCounter | None = None
+        self.flags: dict[str, FlagCounter] = {}
         self.workspace: Workspace = MEMORY
         self.step: PlannedStep | None = None
 
@@ -180,35 +170,76 @@ class _Run:
                 ramp = exposures.read_ramp(
                     plan.exposure, plan.request.threads, self.workspace, plan.mode.layout.ramp
                 )
-                self.flags = FlagCounter(ramp)
-                self.ports["main"] = ramp
+                self.flags[MAIN] = FlagCounter(ramp)
+                self.ports[MAIN] = ramp
                 del ramp
                 self._nodes()
         except BaseException as error:
             self._event("on_failure", plan=plan, step=self.step, error=error)
             raise
-        self.result.provenance = self._provenance()
+        self.result.provenance = provenance(self.plan, self.result.outcomes)
         self._event("run_finished", result=self.result)
         return self.result
 
     def _nodes(self) -> None:
         number = 0
         for group in self.plan.groups:
-            steps = [node for node in group if isinstance(node, PlannedStep)]
-            if not steps:
-                self._save(*(node for node in group if isinstance(node, PlannedSave)))
-            elif isinstance(self.workspace, Scratch) and steps[0].on_ramp:
-                self._steps(steps, self.workspace)
-            else:
-                self._step(*steps)
+            match group:
+                case (PlannedSave() as save,):
+                    self._save(save)
+                case (PlannedCopy() as copy,):
+                    self._copy(copy)
+                case (PlannedStep() as step,) if step.alone or not self._on_scratch(step):
+                    self._step(step)
+                case _:
+                    self._steps([node for node in group if isinstance(node, PlannedStep)])
             number += len(group)
             self._release(number)
 
+    def _on_scratch(self, step: PlannedStep) -> bool:
+        return isinstance(self.workspace, Scratch) and step.on_ramp
+
+    def _copy(self, node: PlannedCopy) -> None:
+        """Copy a port, for steps that go aside."""
+        if node.port not in self.ports or node.condition.evaluate(self.facts) is not True:
+            return
+        self.ports[node.to] = copy = self._copied(self.ports[node.port], node.planes)
+        if isinstance(copy, Ramp):
+            self.flags[node.to] = FlagCounter(copy)
+
+    def _copied(self, data: Ramp | Product, planes: Collection[str]) -> Ramp | Product:
+        return data.copy(planes, self.workspace) if isinstance(data, Ramp) else data.copy()
+
     def _step(self, step: PlannedStep) -> None:
+        """Carry out one step, between the halves of those that wrap it."""
         if step.port not in self.ports:
             return  # a product that was not made
+        with ExitStack() as stack:
+            for wrapper in step.wrappers:
+                stack.enter_context(self._around(wrapper))
+            self._started(step)
+            self._ended(step, self._left_out(step) or self._tried(step))
+
+    @contextmanager
+    def _around(self, step: PlannedStep) -> Iterator[None]:
+        """Do what a step has to do before another one, and in the end what it has to do after."""
         self._started(step)
-        self._ended(step, self._execute(step))
+        outcome = self._left_out(step)
+        if outcome is not None:
+            yield
+        else:
+            with ExitStack() as stack:
+                with self._blame(step):
+                    task = self._task(step, stack)
+                    self._work(step, task)
+                before = Counter(self._flagged(step))
+                yield
+                with self._blame(step):
+                    task.after = True
+                    self._work(step, task)
+                    outcome = self._finished(step, task)
+            outcome.flagged = dict(before + Counter(outcome.flagged))
+        self._ended(step, outcome)
 
     def _started(self, step: PlannedStep) -> None:
         self.step = step
@@ -233,52 +264,112 @@ class _Run:
             return Outcome("SKIPPED", step.reason)
         if step.condition.evaluate(self.facts) is not True:
             return Outcome("SKIPPED", step.condition.because(self.facts))
+        if missing := sorted(step.uses - self.ports.keys()):
+            return Outcome("SKIPPED", f"there is no {', no '.join(missing)}")
         return None
 
-    def _execute(self, step: PlannedStep) -> Outcome:
-        if left_out := self._left_out(step):
-            return left_out
+    def _tried(self, step: PlannedStep) -> Outcome:
+        """Carry out a step, and do what the document says if it fails."""
         data = self.ports[step.port]
+        kept = None
+        if step.on_error == "skip":
+            kept = self._copied(data, step.spec.writes)
+        try:
+            return self._execute(step)
+        except OutputError:
+            raise
+        except HeliodorError as error:
+            if step.on_error == "abandon":
+                raise Abandoned(str(error)) from error
+            if kept is None:
+                raise
+            vars(data).update(vars(kept))
+            return Outcome("FAILED", str(error))
+
+    def _execute(self, step: PlannedStep) -> Outcome:
         with self._blame(step), ExitStack() as stack:
-            outcome = execute(
-                step.spec,
-                data,
-                step.params,
-                _references(step, data, stack),
-                threads=self.plan.request.threads,
-                strip=self.plan.request.strip,
-                workspace=self.workspace,
-                progress=lambda done: self.observer.step_progress(step, done),
-            )
-        if isinstance(data, Ramp) and self.flags is not None:
-            outcome.flagged = self.flags.added(data, step.spec)
+            task = self._task(step, stack)
+            self._work(step, task)
+            return self._finished(step, task)
+
+    def _task(self, step: PlannedStep, stack: ExitStack) -> Task:
+        """Make a step ready; its references are closed with the stack."""
+        request, data = self.plan.request, self.ports[step.port]
+        if isinstance(data, Ramp):
+            # products that stay in memory are not to hold a whole ramp
+            data.spent = step.in_place and self.save and self.workspace is MEMORY
+        return Task(
+            step.spec,
+            data,
+            step.params,
+            opened(step.files, data, stack),
+            request.threads,
+            self.workspace,
+            {name: self.ports[port] for name, port in step.inputs.items()},
+            services(step.calls, request.threads, request.strip, self.workspace),
+        )
+
+    def _work(self, step: PlannedStep, task: Task) -> None:
+        """Begin a step or go on with it: call its phases."""
+        request, scratch = self.plan.request, self.workspace
+
+        def progress(done: float) -> None:
+            self.observer.step_progress(step, done)
+
+        if not task.after:
+            task.begin()
+        if task.begun and isinstance(scratch, Scratch) and step.on_ramp:
+            ramp, room = self._ramp, self.plan.room
+            convoy = Convoy([task], ramp, scratch, request.threads, request.strip, room)
+            try:
+                convoy.run(progress)
+            except Broken as broken:
+                raise broken.error from None
+        elif task.begun:
+            task.work(request.strip, progress)
+
+    def _finished(self, step: PlannedStep, task: Task) -> Outcome:
+        """Let a step finish, and gather what became of it."""
+        outcome = task.end()
+        for service in task.step.services.values():
+            outcome.calls += service.calls()
+        self._reshaped()
+        outcome.flagged = self._flagged(step)
         return outcome
 
-    def _steps(self, steps: list[PlannedStep], scratch: Scratch) -> None:
-        """Carry out consecutive steps with as few traversals of the ramp as they allow."""
-        from heliodor.together import Broken, Convoy, begin
+    def _flagged(self, step: PlannedStep) -> dict[str, int]:
+        data = self.ports[step.port]
+        return self.flags[step.port].added(data, step.spec) if isinstance(data, Ramp) else {}
 
-        request, ramp = self.plan.request, self.ports["main"]
+    @property
+    def _ramp(self) -> Ramp:
+        ramp = self.ports[MAIN]
         assert isinstance(ramp, Ramp)
-        tasks: dict[str, Task] = {}
+        return ramp
+
+    def _reshaped(self) -> None:
+        """Tell the scratch what the ramp looks like now."""
+        if isinstance(self.workspace, Scratch) and MAIN in self.ports:
+            for plane in (self._ramp.data, self._ramp.groupdq, self._ramp.zeroframe):
+                if plane is not None:
+                    self.workspace.reshaped(plane)
+
+    def _steps(self, steps: list[PlannedStep]) -> None:
+        """Carry out consecutive steps with as few traversals of the ramp as they allow."""
+        request, ramp, scratch = self.plan.request, self._ramp, self.workspace
+        assert isinstance(scratch, Scratch)
+        tasks: dict[int, Task] = {}
         with ExitStack() as stack:
             for step in steps:
                 self._started(step)
                 if self._left_out(step):
                     continue
                 with self._blame(step):
-                    tasks[step.label] = task = Task(
-                        step.spec,
-                        ramp,
-                        step.params,
-                        _references(step, ramp, stack),
-                        request.threads,
-                        scratch,
-                    )
+                    tasks[id(step)] = task = self._task(step, stack)
                     begin(task, ramp)
-            working = [step for step in steps if step.label in tasks and tasks[step.label].begun]
+            working = [step for step in steps if id(step) in tasks and tasks[id(step)].begun]
             convoy = Convoy(
-                [tasks[step.label] for step in working],
+                [tasks[id(step)] for step in working],
                 ramp,
                 scratch,
                 request.threads,
@@ -294,13 +385,11 @@ class _Run:
                 outcome = self._left_out(step)
                 if outcome is None:
                     with self._blame(step):
-                        outcome = tasks[step.label].end()
-                    outcome.flagged = named(tasks[step.label].flagged, step.spec)
+                        outcome = tasks[id(step)].end()
+                    outcome.flagged = named(tasks[id(step)].flagged, step.spec)
                 self._ended(step, outcome)
-        for plane in (ramp.data, ramp.groupdq, ramp.zeroframe):
-            if plane is not None:
-                scratch.reshaped(plane)
-        self.flags = FlagCounter(ramp)
+        self._reshaped()
+        self.flags[MAIN] = FlagCounter(ramp)
 
     @contextmanager
     def _blame(self, step: PlannedStep) -> Iterator[None]:
@@ -329,75 +418,20 @@ class _Run:
             self.result.products[node.suffix] = data
             return
         self.observer.writing(self.plan, node.suffix)
-        path, provenance = node.path, self._provenance()
+        about = provenance(self.plan, self.result.outcomes)
         if isinstance(data, Ramp):
-            products.write_ramp(data, path, provenance)
+            products.write_ramp(data, node.path, about)
         else:
-            products.write(data, path, provenance)
-        self.result.paths[node.suffix] = path
+            products.write(data, node.path, about)
+        self.result.paths[node.suffix] = node.path
 
     def _release(self, number: int) -> None:
         """Let go of what no later node uses; the cube goes before products are written."""
-        later = {node.port for node in self.plan.nodes[number:]}
+        later = {port for node in self.plan.nodes[number:] for port in node.uses}
         for port in list(self.ports):
             if port not in later:
                 del self.ports[port]
 
-    def _provenance(self) -> Provenance:
-        """Everything so far: keywords of steps and references, and the receipt."""
-        status: dict[str, str] = {}
-        references: dict[str, tuple[str, str]] = {}
-        for step, outcome in self.result.outcomes:
-            status[step.spec.status] = outcome.status
-            for need in step.spec.refs:
-                answer = step.references.get(need.type)
-                if isinstance(answer, Found):
-                    references[need.type] = (need.keyword, answer.path.name)
-                elif isinstance(answer, NotApplicable):
-                    references[need.type] = (need.keyword, "N/A")
-        return products.Provenance(status, references, receipt=self._receipt())
-
-    def _receipt(self) -> receipt.Receipt:
-        plan = self.plan
-        exposure = plan.exposure
-        return receipt.Receipt(
-            heliodor=version("heliodor"),
-            inputs=(receipt.FileRecord(exposure.path.name, exposure.sha256, exposure.size),),
-            pipeline=plan.pipeline.document.name,
-            pipeline_sha256=plan.pipeline.sha256,
-            steps=tuple(_step_record(step, outcome) for step, outcome in self.result.outcomes),
-            plugins={p.distribution: p.version for p in registry().plugins},
-            options={
-                "mode": plan.mode.name,
-                "pipeline_files": list(plan.pipeline.files),
-                "pipeline_options": _options(plan.request),
-            },
-        )
-
     def _event(self, name: str, **arguments: Any) -> None:
         """Tell observing plugins; what they raise is recorded and goes no further."""
         self.result.problems += registry().notify(name, **arguments)
-
-
-def _step_record(step: PlannedStep, outcome: Outcome) -> receipt.StepRecord:
-    origins = {name: str(origin) for name, origin in step.origins.items()}
-    return receipt.StepRecord(
-        name=step.spec.name,
-        implementation=f"{step.offer.plugin.distribution} {step.offer.plugin.version}",
-        algorithm=step.spec.version,
-        status=outcome.status,
-        reason=outcome.reason,
-        seconds=round(outcome.seconds, 4),
-        parameters=tuple(
-            receipt.ParameterRecord(name, value, origins.get(name, "declared default"))
-            for name, value in step.params.model_dump().items()
-        ),
-        references=tuple(
-            receipt.ReferenceRecord(
-                name, answer.path.name, exposures.file_sha256(answer.path), answer.why
-            )
-            for name, answer in step.references.items()
-            if isinstance(answer, Found) and step.runs
-        ),
-        flagged=outcome.flagged,
-    )

@@ -28,7 +28,7 @@ import numpy as np
 
 from heliodor.errors import OutputError
 from heliodor.memory import RESERVE, whole_pages
-from heliodor.workspace import Workspace
+from heliodor.workspace import KEPT, Workspace
 
 SMALL = 4 << 20
 """Arrays of fewer bytes stay in memory [bytes]."""
@@ -66,6 +66,7 @@ class Scratch(Workspace):
         self._keeper = threading.Thread(target=self._keep, name="scratch", daemon=True)
 
     def __enter__(self) -> Self:
+        KEPT.release()
         self._keeper.start()
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,8 @@ from heliodor.errors import ReferenceError, StepError, UsageError
 from heliodor.layers import Layered
 from heliodor.params import Params
 from heliodor.plugins import Offer, Registry, registry
-from heliodor.references.files import Reference
 from heliodor.references.selectors import Found, NotApplicable, Sources, select_all
+from heliodor.services import opened
 
 if TYPE_CHECKING:
     from stdatamodels.jwst.datamodels import JwstDataModel
@@ -49,15 +50,8 @@ def run_single(
     status, reason = "SKIPPED", files if isinstance(files, str) else ""
     made: dict[str, Product] = {}
     if not isinstance(files, str):
-        opened = {
-            key: Reference(key, path, work.keywords, work.shape[-2:], work.stripes)
-            for key, path in files.items()
-        }
-        try:
-            outcome = execute(offer.spec, work, params, opened, threads=threads)
-        finally:
-            for reference in opened.values():
-                reference.close()
+        with ExitStack() as stack:
+            outcome = execute(offer.spec, work, params, opened(files, work, stack), threads=threads)
         status, reason, made = outcome.status, outcome.reason, outcome.products
     if status != "COMPLETE" and any(not output.option for output in offer.spec.makes):
         raise StepError(f"{name} made no product: {reason}")

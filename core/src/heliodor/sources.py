@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ class Retabled:
 
     Attributes
     ----------
-    source : the source of everything else
+    source : the source of everything else, or None
     tables : structured array by extension name; None takes the extension away
     """
 
@@ -36,6 +36,7 @@ class Retabled:
         ]
         fits.HDUList([fits.PrimaryHDU(), *made]).writeto(content)
         content.seek(0)
-        with self.source.open() as hdus, fits.open(content) as new:
+        rest = nullcontext([fits.PrimaryHDU()]) if self.source is None else self.source.open()
+        with rest as hdus, fits.open(content) as new:
             kept = [hdu for hdu in hdus if hdu.name not in self.tables]
             yield fits.HDUList([*kept, *new[1:]])

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, overload
 
+from heliodor.errors import StepError
 from heliodor.params import Params
 from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
-    from heliodor.data import Product
+    from heliodor.data import Product, Ramp
     from heliodor.declare import Look, RefNeed, StepSpec
     from heliodor.references.files import Reference
+    from heliodor.services import Service
 
 P = TypeVar("P", bound=Params)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -101,6 +103,7 @@ class Step(Generic[P]):
     idle : names of phases that have nothing to do with this exposure; set by `prepare`
     threads : how many threads the run has, for phases that do their own division
     workspace : gives arrays that grow with the exposure (``self.workspace.empty(shape, dtype)``)
+    inputs : earlier products that the step declares to read, by name; not to be changed
     log : logger of the step
     """
 
@@ -112,7 +115,35 @@ class Step(Generic[P]):
         self.idle: tuple[str, ...] = ()
         self.threads = threads
         self.workspace = workspace
+        self.inputs: Mapping[str, Any] = {}
+        self.services: Mapping[str, Service] = {}
         self.log = logging.getLogger(type(self).__module__)
+
+    def call(self, name: str, data: Ramp | Product, **parameters: Any) -> Any:
+        """Do another step, quietly; the receipt names it under this one.
+
+        Not from a phase that is called in threads: from `prepare`, `finish`, and phases that look
+        at ``exposure``.
+
+        Parameters
+        ----------
+        name : of a step that the declaration lists in ``calls``
+        data : what it works on; not changed
+        **parameters : of that step
+
+        Returns
+        -------
+        its products by name, if it makes any, or else a changed copy of `data`, which shares the
+        planes that the step leaves alone
+
+        Raises
+        ------
+        heliodor.errors.StepError
+            The step is not declared in ``calls``, or does not apply to these data.
+        """
+        if name not in self.services:
+            raise StepError(f"calls {name}, which its declaration does not list in `calls`")
+        return self.services[name](data, **parameters)
 
     def prepare(self, data: Any, refs: References) -> Skipped | None:
         """Look at keywords, parameters and references once, before the first phase.

@@ -6,7 +6,7 @@ import pytest
 from heliodor.documents.apply import apply, options
 from heliodor.documents.nodes import EachNode, StepNode, labelled
 from heliodor.documents.parse import parse
-from heliodor.errors import NotYetError, PipelineError
+from heliodor.errors import PipelineError
 
 PIPELINE = """
 name: calwebb_spec2
@@ -273,12 +273,35 @@ def test_edits_that_cannot_be_read(text, message):
     assert str(error.value).startswith("my.yaml:3: ")
 
 
-@pytest.mark.parametrize(
-    "text", ["- wrap: jump\n  with: my.guard", "- repeat: {times: 2, do: [ramp_fit, my.one_f]}"]
-)
-def test_not_yet(pipeline, text):
-    with pytest.raises(NotYetError, match=r"my.yaml:3: .* cannot be run yet"):
-        apply(pipeline, edits(text))
+def test_wrap(pipeline):
+    result = apply(
+        pipeline, edits("- wrap: jump\n  with: {guard: {set: {a: 1}}}\n- wrap: jump\n  with: outer")
+    )
+    assert [node.label for node in step(result, "jump").wrappers] == ["outer", "guard"]
+    further = apply(
+        result, edits("- set: {guard.b: 2, jump/outer.c: 3}\n- remove: outer", "b.yaml")
+    )
+    (guard,) = step(further, "jump").wrappers
+    assert [setting.param for setting in guard.settings] == ["a", "b"]
+    replaced = apply(result, edits("- replace: jump\n  by: my.jump", "b.yaml"))
+    assert len(step(replaced, "jump").wrappers) == 2
+
+
+def test_repeat(pipeline):
+    text = "- repeat: {times: 3, do: [ramp_fit, {my.one_f: {as: stripes}}, refpix]}"
+    result = apply(pipeline, edits(text))
+    assert top(result)[:3] == ["assign_wcs", "jump", "repeat"]
+    assert (step(result, "repeat").times, len(step(result, "repeat").do)) == (3, 3)
+    assert paths(result)[2:5] == ["repeat/ramp_fit", "repeat/stripes", "repeat/refpix"]
+    again = apply(result, edits("- insert: dark\n  after: ramp_fit", "b.yaml"))
+    assert paths(again)[3] == "repeat/dark"
+
+
+def test_repeat_in_a_branch(pipeline):
+    result = apply(pipeline, edits("- repeat: {times: 2, do: [msa/photom]}"))
+    assert "choose/msa/repeat/photom" in paths(result)
+    with pytest.raises(PipelineError, match="stand in different places"):
+        apply(pipeline, edits("- repeat: {times: 2, do: [msa/photom, jump]}"))
 
 
 def test_wrong_file(pipeline):
@@ -293,3 +316,13 @@ def test_options_are_those_set_and_those_asked_for(pipeline):
         "name: p\noptions: {a: 1}\nsteps: [{save: x, when: {not: {option.b: true}}}]", "p.yaml"
     )
     assert options(document) == ("a", "b")
+
+
+def test_a_later_file_is_applied_where_an_earlier_one_took_away_what_fills_a_port():
+    document = parse(
+        "name: p\nsteps:\n  - clean: {to: {mask: mask}}\n  - save: mask\n    of: mask\n  - jump\n",
+        "p.yaml",
+    )
+    first = parse("extends: p\nedits:\n  - remove: clean\n", "first.yaml")
+    second = parse("extends: p\nedits:\n  - set: {jump.cut: 3}\n", "second.yaml")
+    assert top(apply(document, first, second)) == ["save:mask", "jump"]

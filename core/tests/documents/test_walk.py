@@ -9,7 +9,7 @@ from heliodor.documents.apply import apply
 from heliodor.documents.conditions import UNDECIDED
 from heliodor.documents.facts import facts
 from heliodor.documents.parse import parse, read
-from heliodor.documents.walk import SaveUse, StepUse, walk
+from heliodor.documents.walk import CopyUse, SaveUse, StepUse, walk
 from heliodor.errors import NotYetError, PipelineError
 from heliodor.params import Params
 
@@ -134,11 +134,38 @@ def test_saves():
     ]
 
 
+def test_aside_has_ports_of_its_own():
+    found = uses(
+        "[{a: {to: {x: x}}}, {aside: [b, {c: {of: x, to: {y: y}}}, {d: {of: y}}, {save: s, of: y},"
+        "{each: [x], do: [{save: '{port}'}]}]}, {e: {of: {main: x, more: main}}}]"
+    )
+    copies = [(use.port, use.to) for use in found if isinstance(use, CopyUse)]
+    assert copies == [("main", "aside/main"), ("x", "aside/x")]
+    ports = [(use.label, use.port) for use in found if isinstance(use, StepUse)]
+    assert ports == [
+        ("a", "main"), ("b", "aside/main"), ("c", "aside/x"), ("d", "aside/y"), ("e", "x"),
+    ]  # fmt: skip
+    saves = [(use.suffix, use.port) for use in found if isinstance(use, SaveUse)]
+    assert saves == [("s", "aside/y"), ("x", "aside/x")]
+    assert found[-1].inputs == {"more": "main"}
+
+
+def test_aside_inside_aside():
+    found = uses("[{aside: [a, {aside: [b], as: inner}]}]")
+    copies = [(use.port, use.to) for use in found if isinstance(use, CopyUse)]
+    assert copies == [("main", "aside/main"), ("aside/main", "aside/inner/main")]
+
+
+def test_repeat():
+    found = uses("[{repeat: {times: 2, do: [a, {b: {save: x}}, {save: y}]}}]")
+    steps = [(use.label, use.round) for use in found if isinstance(use, StepUse)]
+    assert steps == [("a", 1), ("b", 1), ("a", 2), ("b", 2)]
+    assert [use.suffix for use in found if isinstance(use, SaveUse)] == ["x", "y"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "[{aside: [a]}]",
-        "[{pipeline: other}]",
         "[{each: slits, do: [a]}]",
         "[{each: [main], do: [a], gather: x}]",
         "[{each: [main], do: [{each: [main], do: [a]}]}]",

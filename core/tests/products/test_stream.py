@@ -12,6 +12,13 @@ from heliodor.products.assemble import Extension
 from heliodor.products.stream import Copied, Encoded, stream
 
 
+@pytest.fixture(params=["ordinary", "past the cache"], autouse=True)
+def way(request, monkeypatch):
+    """Both ways to write: large files go past the system's cache."""
+    if request.param == "past the cache":
+        monkeypatch.setattr(module, "LARGE", 0)
+
+
 def primary(data=None):
     header = fits.PrimaryHDU(None if data is None else data.array).header
     return Extension("PRIMARY", header, data)

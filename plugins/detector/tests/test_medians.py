@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 from heliodor.kernels import kernel
-from heliodor_detector.medians import columns_at_once, sort_columns, sorting_network
+from heliodor_detector.medians import (
+    columns_at_once,
+    median_network,
+    sort_columns,
+    sorting_network,
+)
 
 
 @kernel("void(f4[:,::1], i4[:,::1])")
@@ -29,6 +34,25 @@ def test_random_columns_equal_numpy():
     expected = np.sort(samples, axis=0)
     sort_all(samples, sorting_network(500))
     np.testing.assert_array_equal(samples, expected)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 9, 10, 36, 39, 78, 99])
+def test_a_median_network_puts_the_middle_in_place(count):
+    random = np.random.default_rng(count)
+    samples = random.normal(size=(count, 300)).astype(np.float32)
+    samples[:, 200:] = random.integers(0, 2, (count, 100))  # ties
+    expected = np.sort(samples, axis=0)
+    sort_all(samples, median_network(count))
+    for middle in ((count - 1) // 2, count // 2):
+        np.testing.assert_array_equal(samples[middle], expected[middle])
+
+
+def test_a_median_network_is_a_part_of_the_sorting_network_and_made_once():
+    assert median_network(0).shape == median_network(1).shape == (0, 2)
+    assert median_network(2).tolist() == [[0, 1]]
+    assert len(median_network(9)) == 24
+    assert median_network(500).dtype == np.int32
+    assert median_network(500) is median_network(500)
 
 
 def test_missing_samples_are_infinite_and_go_last():

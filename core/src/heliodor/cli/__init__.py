@@ -1,4 +1,7 @@
 """The command line: one module a group of commands, tables and errors in one place."""
 
-COMMANDS = ("run", "plan", "picture", "steps", "step", "modes", "pipelines", "new", "plugins")
+COMMANDS = (
+    "run", "plan", "picture", "steps", "step", "modes", "pipelines", "pipeline", "builds",
+    "whatsnew", "new", "plugins",
+)  # fmt: skip
 """Names of our own commands; plugins have others."""

@@ -23,7 +23,7 @@ WITHOUT_PLUGINS = ("new", "picture")
 EPILOG = """\
 exit codes: 0 done; 1 unexpected failure; 2 wrong command, parameter or pipeline; 3 unusable
 exposure; 4 reference file missing or unusable; 5 plugin broken or ambiguous; 6 not there yet;
-7 product cannot be written; 8 a step failed; 130 interrupted
+7 product cannot be written; 8 a step failed; 64 exposure abandoned as not usable; 130 interrupted
 """
 
 
@@ -48,7 +48,7 @@ def parser(chosen: str | None = None) -> Parser:
     chosen : the command that will be run: a plugin's code is loaded for its own command only, and
         plugins are looked for only by commands that need them
     """
-    from heliodor.cli import lists, new, picture, run
+    from heliodor.cli import builds, lists, new, picture, pipeline, run
 
     top = Parser(
         prog="heliodor",
@@ -74,6 +74,9 @@ def parser(chosen: str | None = None) -> Parser:
     add("step", "Explain one step and its parameters.", lists.configure_step)
     add("modes", "List the instrument modes.", lists.configure_modes)
     add("pipelines", "List the pipelines, or print one.", lists.configure_pipelines)
+    add("pipeline", "Show a pipeline with edits, or what they change.", pipeline.configure)
+    add("builds", "List the operational builds, or describe one.", builds.configure_builds)
+    add("whatsnew", "List what changed from one build to another.", builds.configure_whatsnew)
     add("new", "Begin a plugin: a package that installs, with a test that passes.", new.configure)
     add("plugins", "List the plugins, with what is wrong with any.", lists.configure_plugins)
     if chosen not in WITHOUT_PLUGINS:

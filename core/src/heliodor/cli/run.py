@@ -82,6 +82,12 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
         help="a pipeline of your own, or edits of the standard one (YAML)",
     )
     parser.add_argument(
+        "--build",
+        metavar="NAME",
+        help="order, defaults and behaviour of this operational build, such as 9.3; "
+        "the plan says what of it is not reproduced",
+    )
+    parser.add_argument(
         "--skip", action="append", default=[], metavar="STEP", help="leave out a step"
     )
     parser.add_argument(
@@ -106,6 +112,7 @@ def request(arguments: argparse.Namespace) -> Request:
         "out": arguments.out,
         "max_memory": arguments.max_memory,
         "scratch": arguments.scratch,
+        "build": arguments.build,
     }
     if arguments.threads:
         given["threads"] = arguments.threads

@@ -11,6 +11,7 @@ from heliodor.cli.tables import coloured_status, console, console_err, print_tab
 from heliodor.observers import Observer
 
 if TYPE_CHECKING:
+    from heliodor.builds.history import Reproduction
     from heliodor.engine import Outcome
     from heliodor.plans import Plan, PlannedStep
     from heliodor.running import Result
@@ -45,12 +46,14 @@ def plan(planned: Plan) -> None:
         details = [f"[dim]{verbatim(step.reason)}[/]"] if step.reason else []
         rows.append(
             (
-                f"[bold]{step.label}[/]" + ("" if step.port == "main" else f" of {step.port}"),
+                f"[bold]{step.label}[/]{verbatim(step.title.removeprefix(step.label))}",
                 _passes(step) if step.runs else "[yellow]left out[/]",
-                "\n".join(details + parameters + references + offered),
+                "\n".join(details + _relations(step) + parameters + references + offered),
             )
         )
     print_table(("step", "passes", "parameters that are not defaults, references"), rows)
+    if planned.build:
+        _reproduction(planned.build)
     for save in planned.saves:
         console().print(f"writes {verbatim(save.path)}", soft_wrap=True)
     for step, need, answer in planned.missing:
@@ -71,11 +74,23 @@ def plan(planned: Plan) -> None:
             console().print(f"  {number:2} {', '.join(names)}", highlight=False)
 
 
+def _reproduction(followed: Reproduction) -> None:
+    """Print which build is followed, and what of it is not reproduced."""
+    build = followed.build
+    console().print(
+        f"as build [bold]{build.name}[/] (jwst {build.jwst}, SDP {build.sdp or 'unknown'}, "
+        f"{build.context or 'context unknown'})",
+        soft_wrap=True,
+    )
+    for sentence in followed.lacking:
+        console().print(f"[yellow]not reproduced[/] {verbatim(sentence)}", soft_wrap=True)
+
+
 def result(done: Result) -> None:
     """Print how a run went: a row a step, then the products."""
     rows = [
         (
-            f"[bold]{step.label}[/]" + ("" if step.port == "main" else f" of {step.port}"),
+            f"[bold]{step.label}[/]{verbatim(step.title.removeprefix(step.label))}",
             coloured_status(outcome.status),
             f"{outcome.seconds:.2f}",
             ", ".join(f"{count:,} {name}" for name, count in outcome.flagged.items())
@@ -162,6 +177,19 @@ def _passes(step: PlannedStep) -> str:
     """Say how often the step goes through the data, by what it looks at."""
     looks = Counter(phase.looks for phase in step.spec.phases)
     return ", ".join(look if n == 1 else f"{n} {look}" for look, n in looks.items()) or "none"
+
+
+def _relations(step: PlannedStep) -> list[str]:
+    """Say what a step has to do with others."""
+    said = [f"wrapped by {wrapper.label}" for wrapper in step.wrappers]
+    said += [f"reads {port}" for port in step.inputs.values()]
+    said += [f"calls {called.spec.name}" for called in step.calls]
+    if step.on_error != "fail":
+        said.append(f"if it fails: {step.on_error} {_WHAT[step.on_error]}")
+    return [f"[dim]{verbatim(text)}[/]" for text in said]
+
+
+_WHAT = {"skip": "the step", "abandon": "the exposure"}
 
 
 def _mib(size: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from heliodor.documents.addresses import find
@@ -20,8 +20,10 @@ from heliodor.documents.nodes import (
     Move,
     Node,
     Path,
+    PipelineNode,
     Remove,
     Repeat,
+    RepeatNode,
     Replace,
     SaveNode,
     Set,
@@ -31,16 +33,17 @@ from heliodor.documents.nodes import (
 )
 from heliodor.documents.parse import check, filled
 from heliodor.documents.yaml import Place
-from heliodor.errors import NotYetError, did_you_mean
+from heliodor.errors import did_you_mean
 
 
-def apply(document: Document, *files: Document) -> Document:
+def apply(document: Document, *files: Document, ports: Collection[str] = ()) -> Document:
     """Apply edits files in order.
 
     Parameters
     ----------
     document : a pipeline
     *files : documents with ``extends`` and ``edits``; each sees what those before it made
+    ports : that other documents of this exposure have filled
 
     Returns
     -------
@@ -50,20 +53,19 @@ def apply(document: Document, *files: Document) -> Document:
     ------
     PipelineError
         with file and line of the edit that cannot be applied
-    NotYetError
-        for ``wrap`` and ``repeat``, which are read and checked but cannot be run
     """
+    known = {*ports, *filled(document)}  # also those that nothing fills any more
     for file in files:
-        document = _apply(document, file)
+        document = _apply(document, file, known)
+        known |= filled(document)
     return document
 
 
-def _apply(document: Document, file: Document) -> Document:
+def _apply(document: Document, file: Document, ports: set[str]) -> Document:
     if file.extends is None:
         raise file.place.error("this is a whole pipeline, not an edits file: it lacks 'extends'.")
     if file.extends not in (document.name, document.extends):
         raise file.place.error(f"these are edits of {file.extends}, not of {document.name}.")
-    ports = filled(document)
     edited = dataclasses.replace(document, options=document.options + file.options)
     for edit in file.edits:
         edited = dataclasses.replace(_one(edited, edit), edits=(*edited.edits, edit))
@@ -87,25 +89,25 @@ def _one(document: Document, edit: Edit) -> Document:
             return _move(document, edit)
         case Remove():
             gone = [find(document, target, edit.place)[1] for target in edit.targets]
-            return _changed(document, {id(node): () for node in gone})
+            return changed(document, {id(node): () for node in gone})
         case Set():
             return _set(document, edit)
         case Wrap():
-            find(document, edit.target, edit.place, StepNode)
-            kind = "wrap"
+            return _wrap(document, edit)
         case Repeat():
-            find(document, edit.do[0], edit.place, StepNode)
-            kind = "repeat"
-    raise NotYetError(f"{edit.place}: '{kind}' is understood, but cannot be run yet.")
+            return _repeat(document, edit)
 
 
 def _put(
     document: Document, nodes: tuple[Node, ...], side: str, target: str, place: Place
 ) -> Document:
     path, beside = find(document, target, place)
+    for around, node in labelled(document.steps):
+        if around == path[:-1] and isinstance(node, StepNode):
+            raise place.error(f"'{target}' wraps '{node.label}'; name that one instead.")
     _refuse_twice(document, nodes, path[:-1])
     both = (*nodes, beside) if side == "before" else (beside, *nodes)
-    return _changed(document, {id(beside): both})
+    return changed(document, {id(beside): both})
 
 
 def _refuse_twice(document: Document, nodes: tuple[Node, ...], around: Path) -> None:
@@ -133,11 +135,12 @@ def _replace(document: Document, edit: Replace) -> Document:
         to=edit.by.to or last.to,
         save=edit.by.save or last.save,
         replaces=tuple(name for node in order for name in (*node.replaces, node.step)),
+        wrappers=edit.by.wrappers or last.wrappers,
     )
-    without = _changed(document, {id(node): () for node in order[:-1]})
+    without = changed(document, {id(node): () for node in order[:-1]})
     if by.label != last.label:
         _refuse_twice(without, (by,), lists.pop())
-    return _changed(without, {id(last): (by,)})
+    return changed(without, {id(last): (by,)})
 
 
 def _move(document: Document, edit: Move) -> Document:
@@ -145,8 +148,37 @@ def _move(document: Document, edit: Move) -> Document:
     around, _ = find(document, edit.target, edit.place)
     if around[: len(path)] == path:
         raise edit.place.error(f"'{edit.node}' cannot be moved beside itself or into itself.")
-    without = _changed(document, {id(node): ()})
+    without = changed(document, {id(node): ()})
     return _put(without, (node,), edit.side, edit.target, edit.place)
+
+
+def _wrap(document: Document, edit: Wrap) -> Document:
+    path, node = find(document, edit.target, edit.place, StepNode)
+    _refuse_twice(document, (edit.by,), path)
+    wrapped = dataclasses.replace(node, wrappers=(edit.by, *node.wrappers))
+    return changed(document, {id(node): (wrapped,)})
+
+
+def _repeat(document: Document, edit: Repeat) -> Document:
+    labels = {node.label for _, node in labelled(document.steps)}
+    do: list[Node] = []
+    found: dict[int, Path] = {}  # the list in which each stands that is in the pipeline
+    for address, new in edit.do:
+        if new is None or address in labels:
+            path, node = find(document, address, edit.place)
+            found[id(node)] = path[:-1]
+            do.append(node)
+        else:
+            do.append(new)
+    if not found:
+        names = [address for address, _ in edit.do if address]
+        nearest = did_you_mean(names[0], labels, "node labelled") if names else "There is none."
+        raise edit.place.error(f"none of these is in the pipeline. {nearest}")
+    if len(set(found.values())) > 1:
+        raise edit.place.error("the repeated steps stand in different places of the pipeline.")
+    order = [id(node) for _, node in labelled(document.steps) if id(node) in found]
+    loop = RepeatNode(edit.label, edit.times, tuple(do), edit.place)
+    return changed(document, {**dict.fromkeys(order, ()), order[-1]: (loop,)})
 
 
 def _set(document: Document, edit: Set) -> Document:
@@ -161,7 +193,7 @@ def _set(document: Document, edit: Set) -> Document:
             continue
         _, node = find(document, address, setting.place, StepNode)
         more = dataclasses.replace(node, settings=(*node.settings, setting))
-        document = _changed(document, {id(node): (more,)})
+        document = changed(document, {id(node): (more,)})
     return document
 
 
@@ -176,7 +208,7 @@ def options(document: Document) -> tuple[str, ...]:
     return tuple(sorted(asked | {setting.param for setting in document.options}))
 
 
-def _changed(document: Document, changes: Mapping[int, tuple[Node, ...]]) -> Document:
+def changed(document: Document, changes: Mapping[int, tuple[Node, ...]]) -> Document:
     """Put other nodes in the place of some, which are named by their ``id``."""
     return dataclasses.replace(document, steps=_rebuilt(document.steps, changes))
 
@@ -188,14 +220,17 @@ def _rebuilt(nodes: tuple[Any, ...], changes: Mapping[int, tuple[Node, ...]]) ->
             result.extend(changes[id(node)])
             continue
         match node:
-            case EachNode() | AsideNode() | Branch():
+            case EachNode() | AsideNode() | RepeatNode() | PipelineNode() | Branch():
                 do = _rebuilt(node.do, changes)
                 # a branch without nodes is still a choice; a loop without nodes is nothing
-                if do or isinstance(node, Branch):
+                if do or isinstance(node, Branch | PipelineNode):
                     result.append(dataclasses.replace(node, do=do))
             case ChooseNode():
                 branches = _rebuilt(node.branches, changes)
                 result.append(dataclasses.replace(node, branches=branches))
+            case StepNode() if node.wrappers:
+                wrappers = _rebuilt(node.wrappers, changes)
+                result.append(dataclasses.replace(node, wrappers=wrappers))
             case _:
                 result.append(node)
     return tuple(result)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from heliodor.documents import fields
 from heliodor.documents.conditions import ALWAYS
-from heliodor.documents.nodereader import NodeReader
+from heliodor.documents.nodereader import NodeReader, repeated
 from heliodor.documents.nodes import (
     Edit,
     Insert,
@@ -74,7 +74,7 @@ def _dressed(node: Node, table: Table, nodes: NodeReader) -> Node:
     if "set" in table:
         if not isinstance(node, StepNode):
             raise table.at("set").error("only a step has parameters.")
-        more = fields.settings(table["set"], table.at("set"), nodes.layer)
+        more = nodes.settings(table["set"], table.at("set"))
         node = dataclasses.replace(node, settings=node.settings + more)
     if "as" in table:
         node = dataclasses.replace(node, label=fields.name(table["as"], table.at("as"), "a label"))
@@ -106,15 +106,16 @@ def _set(table: Table, place: Place, nodes: NodeReader) -> Set:
         raise where.error("'set' is a mapping, such as {jump.rejection_threshold: 5.0}.")
     for key, value in values.items():
         if isinstance(value, Table):
-            inside = fields.settings(value, values.at(key), nodes.layer, when)
+            inside = nodes.settings(value, values.at(key), when)
             found.extend((key, setting) for setting in inside)
             continue
         address, dot, param = key.rpartition(".")
         if not dot or not address or not param:
             raise values.at(key).error(f"'{key}' lacks the step; write STEP.PARAMETER.")
-        found.append(
-            (address, Setting(param, fields.plain(value), values.at(key), nodes.layer, when))
+        setting = Setting(
+            param, fields.plain(value), values.at(key), nodes.layer, when, nodes.folder
         )
+        found.append((address, setting))
     return Set(tuple(found), place)
 
 
@@ -125,15 +126,20 @@ def _wrap(table: Table, place: Place, nodes: NodeReader) -> Wrap:
 
 
 def _repeat(table: Table, place: Place, nodes: NodeReader) -> Repeat:
-    fields.check_keys(table, ("repeat",), "'repeat'")
-    inside, where = table["repeat"], table.at("repeat")
-    if not isinstance(inside, Table) or not {"times", "do"} <= inside.keys():
-        raise where.error("'repeat' has 'times' and 'do'.")
-    fields.check_keys(inside, ("times", "do"), "'repeat'")
-    times = inside["times"]
-    if not isinstance(times, int) or isinstance(times, bool) or times < 1:
-        raise inside.at("times").error(f"'times' is a whole number from 1, not {times!r}.")
-    return Repeat(times, _targets(inside, "do"), place)
+    fields.check_keys(table, ("repeat", "as"), "'repeat'")
+    inside, times = repeated(table)
+    value, where = inside["do"], inside.at("do")
+    items = value if isinstance(value, Items) else Items(where)
+    if not items:
+        raise where.error("here stands a list of labels and new steps, with at least one.")
+    do = []
+    for item, at in zip(items, items.places, strict=True):
+        address = item if isinstance(item, str) else ""
+        # text that cannot be a step can still be a path of labels
+        new = nodes.node(item, at) if not address or fields.is_step(address) else None
+        do.append((address, new))
+    label = fields.name(table["as"], table.at("as"), "a label") if "as" in table else "repeat"
+    return Repeat(times, tuple(do), label, place)
 
 
 def _by(table: Table, place: Place, nodes: NodeReader, key: str = "by") -> StepNode:

@@ -50,10 +50,15 @@ def names(value: Any, place: Place, what: str) -> tuple[str, ...]:
     return tuple(text(item, place, what) for item in items)
 
 
+def is_step(text: str) -> bool:
+    """Whether text can be a step's name, or say where a user's function is."""
+    return any(pattern.fullmatch(text) for pattern in (_STEP, _FILE, _MODULE))
+
+
 def step_reference(value: Any, place: Place, folder: Path | None = None) -> str:
     """Read a step's name, or where a user's function is; a file is looked for in `folder`."""
     value = text(value, place, "a step")
-    if not any(pattern.fullmatch(value) for pattern in (_STEP, _FILE, _MODULE)):
+    if not is_step(value):
         raise place.error(
             f"'{value}' is no step; write a name in lower case (ramp_fit), my_steps.py:function, "
             "package.module or package.module:name."
@@ -101,13 +106,18 @@ def condition(table: Table) -> Condition:
 
 
 def settings(
-    value: Any, place: Place, layer: Layer, when: Condition = ALWAYS
+    value: Any,
+    place: Place,
+    layer: Layer,
+    when: Condition = ALWAYS,
+    folder: Path | None = None,
 ) -> tuple[Setting, ...]:
-    """Read parameters and their values."""
+    """Read parameters and their values; `folder` is that of the document."""
     if not isinstance(value, Table):
         raise place.error("'set' is a mapping of parameters to values.")
     return tuple(
-        Setting(param, plain(item), value.at(param), layer, when) for param, item in value.items()
+        Setting(param, plain(item), value.at(param), layer, when, folder)
+        for param, item in value.items()
     )
 
 

@@ -17,6 +17,7 @@ from heliodor.documents.nodes import (
     Node,
     OnError,
     PipelineNode,
+    RepeatNode,
     SaveNode,
     Setting,
     StepNode,
@@ -25,11 +26,11 @@ from heliodor.documents.yaml import Items, Place, Table
 from heliodor.errors import did_you_mean
 
 _STEP_KEYS = ("set", "when", "use", "of", "to", "save", "as", "enabled", "on_error")
-_KINDS = ("each", "choose", "aside", "pipeline", "save")
+_KINDS = ("each", "choose", "aside", "repeat", "pipeline", "save")
 
 
 class NodeReader:
-    """Reads nodes; remembers the layer of their parameters and the folder of users' steps."""
+    """Reads nodes; remembers the layer of their parameters, and the folder of users' files."""
 
     def __init__(self, layer: Layer, folder: Path | None = None):
         self.layer = layer
@@ -72,7 +73,7 @@ class NodeReader:
         def get(key: str, reader: Any, default: Any) -> Any:
             return reader(options[key], options.at(key)) if key in options else default
 
-        settings = get("set", lambda v, p: fields.settings(v, p, self.layer), ())
+        settings = get("set", self.settings, ())
         return StepNode(
             step=step,
             label=get("as", lambda v, p: fields.name(v, p, "a label"), fields.label_of(step)),
@@ -85,6 +86,10 @@ class NodeReader:
             save=get("save", fields.suffix, None),
             on_error=get("on_error", _on_error, "fail"),
         )
+
+    def settings(self, value: Any, place: Place, when: Condition = ALWAYS) -> tuple[Setting, ...]:
+        """Read parameters and their values."""
+        return fields.settings(value, place, self.layer, when, self.folder)
 
     def _enabled(self, value: Any, place: Place) -> tuple[Setting, ...]:
         if not isinstance(value, bool):
@@ -147,6 +152,12 @@ class NodeReader:
             _label(table, "aside"), self.nodes(table["aside"], table.at("aside")), place
         )
 
+    def _repeat(self, table: Table, place: Place) -> RepeatNode:
+        fields.check_keys(table, ("repeat", "as"), "'repeat'")
+        inside, times = repeated(table)
+        do = self.nodes(inside["do"], inside.at("do"))
+        return RepeatNode(_label(table, "repeat"), times, do, place)
+
     def _pipeline(self, table: Table, place: Place) -> PipelineNode:
         fields.check_keys(table, ("pipeline", "when", "as"), "'pipeline'")
         name = fields.name(table["pipeline"], table.at("pipeline"), "a pipeline's name")
@@ -157,6 +168,18 @@ class NodeReader:
         suffix = fields.suffix(table["save"], table.at("save"))
         of = fields.name(table["of"], table.at("of"), "a port") if "of" in table else None
         return SaveNode(_label(table, f"save:{suffix}"), suffix, place, of, fields.condition(table))
+
+
+def repeated(table: Table) -> tuple[Table, int]:
+    """Read what stands under ``repeat``, and how often it is done."""
+    inside, where = table["repeat"], table.at("repeat")
+    if not isinstance(inside, Table) or not {"times", "do"} <= inside.keys():
+        raise where.error("'repeat' has 'times' and 'do'.")
+    fields.check_keys(inside, ("times", "do"), "'repeat'")
+    times = inside["times"]
+    if not isinstance(times, int) or isinstance(times, bool) or times < 1:
+        raise inside.at("times").error(f"'times' is a whole number from 1, not {times!r}.")
+    return inside, times
 
 
 def _label(table: Table, default: str) -> str:

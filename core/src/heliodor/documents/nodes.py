@@ -1,9 +1,10 @@
-"""What a pipeline document is made of: six kinds of node, and edits."""
+"""What a pipeline document is made of: seven kinds of node, and edits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any, Literal, TypeAlias
 
 from heliodor.documents.conditions import ALWAYS, Condition
@@ -13,7 +14,7 @@ MAIN = "main"
 """The port that steps work on unless told otherwise."""
 
 OnError = Literal["fail", "skip", "abandon"]
-Layer = Literal["mode", "pipeline file", "user file"]
+Layer = Literal["mode", "build profile", "pipeline file", "user file"]
 """Layers a document's parameters may belong to; see `heliodor.layers`.
 
 The documents that plugins ship are of the layer ``mode``: a build or a parameter reference may
@@ -23,13 +24,14 @@ say otherwise.
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One parameter's value, and who gave it."""
+    """One parameter's value, and who gave it; names of files are relative to `folder`."""
 
     param: str
     value: Any
     place: Place
     layer: Layer = "pipeline file"
     when: Condition = ALWAYS
+    folder: FilePath | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class StepNode:
     save : suffix of the product written after it, or None
     on_error : ``fail`` the exposure, ``skip`` the step, or ``abandon`` the exposure as not usable
     replaces : steps a user put this one in the place of
+    wrappers : steps with something to do before and after it, the outermost first
     """
 
     step: str
@@ -62,6 +65,7 @@ class StepNode:
     save: str | None = None
     on_error: OnError = "fail"
     replaces: tuple[str, ...] = ()
+    wrappers: tuple[StepNode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +119,24 @@ class AsideNode:
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatNode:
+    """Nodes done several times in a row: each round goes on with what the last one left."""
+
+    label: str
+    times: int
+    do: tuple[Node, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineNode:
-    """Another pipeline, by name."""
+    """Another pipeline, by name; `do` are its nodes as soon as its document is known."""
 
     label: str
     pipeline: str
     place: Place
     when: Condition = ALWAYS
+    do: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +150,9 @@ class SaveNode:
     when: Condition = ALWAYS
 
 
-Node: TypeAlias = StepNode | ChooseNode | EachNode | AsideNode | PipelineNode | SaveNode
+Node: TypeAlias = (
+    StepNode | ChooseNode | EachNode | AsideNode | RepeatNode | PipelineNode | SaveNode
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +211,14 @@ class Wrap:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Steps done several times, each time from the data as they were.
+    """Steps done several times; they stand where the last of those in the pipeline stood.
 
-    The first of them is in the pipeline; the others are, or are new.
+    Each is a label in the pipeline or a new node; plain text may be either.
     """
 
     times: int
-    do: tuple[str, ...]
+    do: tuple[tuple[str, Node | None], ...]
+    label: str
     place: Place
 
 
@@ -243,8 +261,10 @@ def children(node: Node | Branch) -> tuple[Node | Branch, ...]:
     match node:
         case ChooseNode():
             return node.branches
-        case EachNode() | AsideNode() | Branch():
+        case EachNode() | AsideNode() | RepeatNode() | PipelineNode() | Branch():
             return node.do
+        case StepNode():
+            return node.wrappers
     return ()
 
 

@@ -15,6 +15,7 @@ from heliodor.documents.nodes import (
     Document,
     EachNode,
     Layer,
+    PipelineNode,
     SaveNode,
     StepNode,
     labelled,
@@ -106,6 +107,10 @@ def check(document: Document, known_ports: Iterable[str] = ()) -> None:
         for _, inner in labelled(each.do)
     }
     available = {MAIN, *document.in_, *known_ports} | filled(document)
+    # what a pipeline fills is known as soon as its document is
+    complete = not any(
+        isinstance(node, PipelineNode) and not node.do for _, node in labelled(document.steps)
+    )
     for path, node in labelled(document.steps):
         if isinstance(node, StepNode | SaveNode):
             if path in seen:
@@ -118,7 +123,7 @@ def check(document: Document, known_ports: Iterable[str] = ()) -> None:
             if written and "{port}" in written and id(node) not in looped:
                 raise node.place.error("'{port}' has a meaning only inside 'each: [ports]'.")
         for port in _asked(node):
-            if port not in available:
+            if complete and port not in available:
                 raise node.place.error(did_you_mean(port, available, "port"))
 
 

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heliodor.declare import ModeSpec, Resource
 from heliodor.documents.apply import apply
 from heliodor.documents.conditions import Facts
-from heliodor.documents.nodes import Document
-from heliodor.documents.parse import parse, read
+from heliodor.documents.expand import expand
+from heliodor.documents.nodes import Document, PipelineNode
+from heliodor.documents.parse import filled, parse, read
 from heliodor.errors import NotYetError, PipelineError, PluginError, UsageError, did_you_mean
 from heliodor.plugins import Registry
+
+if TYPE_CHECKING:
+    from heliodor.builds.history import Profile
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,11 @@ class Shipped:
         """Name of the pipeline, which is also its file's."""
         return Path(self.resource.path).stem
 
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return Path(str(files(self.resource.package))) / self.resource.path
+
     @cached_property
     def text(self) -> str:
         """The YAML; whoever ships what cannot be read is named."""
@@ -50,7 +60,7 @@ class Shipped:
     def document(self) -> Document:
         """The text, parsed."""
         try:
-            return parse(self.text, Path(self.resource.path).name, "mode")
+            return parse(self.text, self.path.name, "mode", self.path.parent)
         except PipelineError as error:
             raise PluginError(f"{self.distribution}: {error}") from error
 
@@ -71,6 +81,7 @@ class Chosen:
     Attributes
     ----------
     document : with all edits applied
+    bare : before any edit
     sha256 : of the texts it was made of
     files : their names
     distribution : that shipped it; empty for a user's own pipeline
@@ -80,6 +91,7 @@ class Chosen:
     sha256: str
     files: tuple[str, ...]
     distribution: str
+    bare: Document
 
 
 def all_documents(plugins: Registry) -> list[Shipped]:
@@ -89,9 +101,14 @@ def all_documents(plugins: Registry) -> list[Shipped]:
 
 
 def for_exposure(
-    plugins: Registry, mode: ModeSpec, stage: int, facts: Facts, paths: Iterable[Path]
+    plugins: Registry,
+    mode: ModeSpec,
+    stage: int,
+    facts: Facts,
+    paths: Iterable[Path],
+    profile: Profile | None = None,
 ) -> Chosen:
-    """Find the pipeline of an exposure and apply the user's files to it.
+    """Find the pipeline of an exposure and apply a build's edits and the user's files to it.
 
     Parameters
     ----------
@@ -101,6 +118,7 @@ def for_exposure(
     facts : about the exposure
     paths : the user's documents: edits in the order in which they are applied, or first a
         whole pipeline to be taken instead of the mode's
+    profile : of the build that is wanted; of one's own pipeline it changes parameters only
 
     Raises
     ------
@@ -121,7 +139,23 @@ def for_exposure(
         shipped = _shipped(plugins, name or "", mode, facts)
         texts.insert(0, shipped.text.encode())
         document, distribution = shipped.document, shipped.distribution
-    edited = apply(document, *users)
+
+    def find(node: PipelineNode) -> Document | None:
+        if node.when.evaluate(facts) is False:
+            return None
+        part = _shipped(plugins, node.pipeline, mode, facts)
+        texts.append(part.text.encode())
+        return part.document
+
+    if profile is not None:
+        of_build = profile.edits(document, facts, order=bool(distribution))
+        users.insert(0, of_build)
+        texts.append(repr(of_build.edits).encode())
+    edited = expand(document, find)
+    ports: set[str] = set()
+    for user in users:
+        ports |= filled(edited)
+        edited = expand(apply(edited, user, ports=ports), find)
     if edited.for_.evaluate(facts) is False:
         raise PipelineError(
             f"{edited.name} is not for this exposure: {edited.for_.because(facts)}."
@@ -131,6 +165,7 @@ def for_exposure(
         hashlib.sha256(b"\0".join(texts)).hexdigest(),
         tuple(path.name for path in paths),
         distribution,
+        document,
     )
 
 

@@ -27,9 +27,11 @@ from heliodor.documents.nodes import (
     OnError,
     Path,
     PipelineNode,
+    RepeatNode,
     SaveNode,
     Setting,
     StepNode,
+    labelled,
 )
 from heliodor.documents.yaml import Place
 from heliodor.errors import NotYetError
@@ -47,8 +49,13 @@ class StepUse:
     condition : all that is asked for it, also by what is around it; for asking again at run
     reason : why it is left out, or what decides at run; empty when it is done
     settings : parameters the documents give for this exposure; a later one counts
-    of, to, use, on_error, replaces, place : as in `heliodor.documents.nodes.StepNode`
+    port : what it works on; in a loop over ports, each of these in turn
+    inputs : ports that it reads besides, by its name for them
+    to : port that each of its products goes to, by product
+    use, on_error, replaces, place : as in `heliodor.documents.nodes.StepNode`
     each : ports it is done for, one after the other; empty: once
+    round : of the repetition it is in, from 1; 0: of none
+    wrappers : steps that have something to do before and after it, the outermost first
     """
 
     label: str
@@ -58,12 +65,15 @@ class StepUse:
     condition: Condition
     reason: str
     settings: tuple[Setting, ...]
-    of: Mapping[str, str]
+    port: str
+    inputs: Mapping[str, str]
     to: Mapping[str, str]
     use: str | None
     on_error: OnError
     replaces: tuple[str, ...]
     each: tuple[str, ...]
+    round: int
+    wrappers: tuple[StepUse, ...]
     place: Place
 
     @property
@@ -71,6 +81,22 @@ class StepUse:
         """Whether the documents leave it switched on; layers above them may say otherwise."""
         skip = [setting.value for setting in self.settings if setting.param == "skip"]
         return not skip or str(skip[-1]).lower() not in _TRUE
+
+
+@dataclass(frozen=True, slots=True)
+class CopyUse:
+    """A port that is copied, for steps that go aside.
+
+    Attributes
+    ----------
+    port, to : the port, and that of the copy
+    runs, condition : as in `StepUse`
+    """
+
+    port: str
+    to: str
+    runs: Truth
+    condition: Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +120,7 @@ class SaveUse:
     place: Place
 
 
-Use: TypeAlias = StepUse | SaveUse
+Use: TypeAlias = StepUse | SaveUse | CopyUse
 
 _TRUE = ("true", "yes", "on", "t", "y", "1", "1.0")
 """What pydantic takes for true; here without importing it."""
@@ -111,20 +137,54 @@ def walk(document: Document, facts: Facts) -> Iterator[Use]:
 
     Yields
     ------
-    StepUse and SaveUse, also for what is left out
+    StepUse, SaveUse and CopyUse, also for what is left out
 
     Raises
     ------
     PipelineError
         for a parameter whose condition cannot be decided before the run
     NotYetError
-        for ``aside``, ``pipeline`` and loops over a selector, which stages 2 and 3 use
+        for loops over a selector, which stages 2 and 3 use
     """
+    yield from _Walk(with_options(document, facts)).nodes(document.steps, _Where())
+
+
+def with_options(document: Document, facts: Facts) -> Facts:
+    """Add the options that a document sets to what is known; those that are known stay."""
     chosen = {
         f"{OPTION}.{setting.param}".lower(): setting.value
         for setting in _decided(document.options, facts)
     }
-    yield from _Walk({**chosen, **facts}).nodes(document.steps, (), ALWAYS, ())
+    return {**chosen, **facts}
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """What is around a node.
+
+    Attributes
+    ----------
+    path : labels
+    when : condition of all of it
+    each : ports of the loop
+    ports : those that have another name here, because they are copies
+    round, rounds : of the repetition
+    """
+
+    path: Path = ()
+    when: Condition = ALWAYS
+    each: tuple[str, ...] = ()
+    ports: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    round: int = 0
+    rounds: int = 0
+
+    def inside(self, label: str, **changes: Any) -> _Where:
+        """Go into a node."""
+        return dataclasses.replace(self, path=(*self.path, label), **changes)
+
+    def port(self, name: str) -> str:
+        """Give the name that a port has for the run."""
+        return self.ports.get(name, name)
 
 
 class _Walk:
@@ -133,81 +193,101 @@ class _Walk:
     def __init__(self, facts: Facts):
         self.facts = facts
 
-    def nodes(
-        self, nodes: tuple[Node, ...], path: Path, when: Condition, each: tuple[str, ...]
-    ) -> Iterator[Use]:
-        """Go through nodes that stand under `path`, in a loop over `each`, if `when` holds."""
+    def nodes(self, nodes: tuple[Node, ...], where: _Where) -> Iterator[Use]:
+        """Go through nodes."""
         for node in nodes:
-            here = (*path, node.label)
+            here = where.inside(node.label)
             match node:
                 case StepNode():
-                    yield from self.step(node, here, _and(when, node.when), each)
+                    yield from self.step(node, here)
                 case SaveNode():
-                    yield from self.saves(
-                        node.suffix, node.of, _and(when, node.when), each, "", node.place
-                    )
+                    saved = dataclasses.replace(here, when=_and(where.when, node.when))
+                    yield from self.saves(node.suffix, node.of, saved, "", node.place)
                 case ChooseNode():
-                    yield from self.choose(node, here, when, each)
-                case EachNode(ports=ports, selector=None) if not each and not node.gather:
-                    yield from self.nodes(node.do, here, when, ports)
+                    yield from self.choose(node, here)
+                case EachNode(ports=ports, selector=None) if not where.each and not node.gather:
+                    yield from self.nodes(node.do, dataclasses.replace(here, each=ports))
                 case EachNode():
                     raise NotYetError(
                         f"{node.place}: 'each' over a selector, inside another 'each' or with "
                         "'gather' cannot be planned yet."
                     )
                 case AsideNode():
-                    raise NotYetError(f"{node.place}: 'aside' cannot be planned yet.")
+                    yield from self.aside(node, here)
+                case RepeatNode(times=times):
+                    for number in range(1, times + 1):
+                        inside = dataclasses.replace(here, round=number, rounds=times)
+                        yield from self.nodes(node.do, inside)
                 case PipelineNode():
-                    raise NotYetError(f"{node.place}: 'pipeline' cannot be planned yet.")
+                    inside = dataclasses.replace(here, when=_and(where.when, node.when))
+                    yield from self.nodes(node.do, inside)
 
-    def step(
-        self, node: StepNode, path: Path, when: Condition, each: tuple[str, ...]
-    ) -> Iterator[Use]:
+    def step(self, node: StepNode, where: _Where) -> Iterator[Use]:
+        use = self.use(node, where)
+        yield use
+        if node.save:
+            port = next(iter(node.to.values()), None) or node.of.get(MAIN)
+            saved = dataclasses.replace(where, when=use.condition)
+            yield from self.saves(node.save, port, saved, node.label, node.place)
+
+    def use(self, node: StepNode, where: _Where) -> StepUse:
+        when = _and(where.when, node.when)
         runs, reason = self.verdict(when)
-        yield StepUse(
+        inside = dataclasses.replace(where, when=when)
+        return StepUse(
             label=node.label,
-            path="/".join(path),
+            path="/".join(where.path),
             step=node.step,
             runs=runs,
             condition=when,
             reason=reason,
             settings=_decided(node.settings, self.facts),
-            of=node.of,
-            to=node.to,
+            port=where.port(node.of.get(MAIN, MAIN)),
+            inputs={name: where.port(port) for name, port in node.of.items() if name != MAIN},
+            to={name: where.port(port) for name, port in node.to.items()},
             use=node.use,
             on_error=node.on_error,
             replaces=node.replaces,
-            each=each,
+            each=() if MAIN in node.of else tuple(map(where.port, where.each)),
+            round=where.round,
+            wrappers=tuple(self.use(each, inside.inside(each.label)) for each in node.wrappers),
             place=node.place,
         )
-        if node.save:
-            port = next(iter(node.to.values()), None) or next(iter(node.of.values()), None)
-            yield from self.saves(node.save, port, when, each, node.label, node.place)
 
-    def choose(
-        self, node: ChooseNode, path: Path, when: Condition, each: tuple[str, ...]
-    ) -> Iterator[Use]:
+    def choose(self, node: ChooseNode, where: _Where) -> Iterator[Use]:
         """Go through all branches; each is done if its condition is true and none before was."""
         before: tuple[Condition, ...] = ()
         for branch in node.branches:
             own = All((*(Not(condition) for condition in before), branch.when))
-            yield from self.nodes(branch.do, (*path, branch.label), _and(when, own), each)
+            inside = where.inside(branch.label, when=_and(where.when, own))
+            yield from self.nodes(branch.do, inside)
             before = (*before, branch.when)
 
+    def aside(self, node: AsideNode, where: _Where) -> Iterator[Use]:
+        """Go aside with copies of what is worked on there; what is made there stays there."""
+        steps = [inner for _, inner in labelled(node.do) if isinstance(inner, StepNode)]
+        loops = [inner for _, inner in labelled(node.do) if isinstance(inner, EachNode)]
+        made = {port for step in steps for port in step.to.values()}
+        worked_on = {step.of.get(MAIN, MAIN) for step in steps}
+        worked_on.update(port for loop in loops for port in loop.ports)
+        here = "/".join(where.path)
+        own = {port: f"{here}/{port}" for port in sorted(worked_on | made)}
+        runs, _ = self.verdict(where.when)
+        for port in sorted(worked_on - made):
+            yield CopyUse(where.port(port), own[port], runs, where.when)
+        inside = dataclasses.replace(where, ports={**where.ports, **own})
+        yield from self.nodes(node.do, inside)
+
     def saves(
-        self,
-        suffix: str,
-        port: str | None,
-        when: Condition,
-        each: tuple[str, ...],
-        after: str,
-        place: Place,
+        self, suffix: str, port: str | None, where: _Where, after: str, place: Place
     ) -> Iterator[SaveUse]:
-        """Write `port` once, or else every port of the loop."""
-        runs, reason = self.verdict(when)
-        for written in (port or MAIN,) if port or not each else each:
+        """Write `port` once, or else every port of the loop; of a repetition, the last round."""
+        if where.round < where.rounds:
+            return
+        runs, reason = self.verdict(where.when)
+        for written in (port or MAIN,) if port or not where.each else where.each:
             name = suffix.replace("{port}", written)
-            yield SaveUse(name, written, runs, when, reason, after, place)
+            yield SaveUse(name, where.port(written), runs, where.when, reason, after, place)
 
     def verdict(self, condition: Condition) -> tuple[Truth, str]:
         truth = condition.evaluate(self.facts)

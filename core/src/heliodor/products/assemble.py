@@ -23,13 +23,14 @@ from astropy.io import fits
 from astropy.io.fits.card import Undefined
 from astropy.utils.exceptions import AstropyWarning
 
-from heliodor.data import RAMP_MODEL, Keywords, Product, Ramp
+from heliodor.data import PLAIN, RAMP_MODEL, Keywords, Product, Ramp
 from heliodor.errors import OutputError, did_you_mean
 from heliodor.fitsarrays import StoredArray
 from heliodor.products.layout import Key, Layout, layout
 from heliodor.products.stream import Copied, Encoded
 from heliodor.products.tree import READ_TIMES, Tagged, array_link, put, to_bytes
 from heliodor.receipt import ENTRY, Receipt
+from heliodor.sources import Retabled
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +171,10 @@ def opened_extensions(
     heliodor.errors.OutputError
         A plane is unknown to the model, or has a wrong number of axes.
     """
-    with data.source.open() if data.source is not None else nullcontext() as hdus:
+    source = data.source
+    if isinstance(data, Product) and data.tables:
+        source = Retabled(source, data.tables)
+    with source.open() if source is not None else nullcontext() as hdus:
         made = _from_ramp(data, hdus) if isinstance(data, Ramp) else _from_product(data, hdus)
         yield _finish(made, filename, provenance or Provenance(), hdus)
 
@@ -179,6 +183,9 @@ def _from_product(product: Product, hdus: fits.HDUList | None) -> _Made:
     made = _Made(layout(product.model), str(product.keywords.get("FILENAME", "exposure")))
     by_name = {plane.name: plane for plane in made.layout.planes.values()}
     for name, array in product.planes.items():
+        if product.model == PLAIN:
+            made.arrays[name.upper()] = Encoded(array, array.dtype)
+            continue
         if name not in by_name:
             raise OutputError(did_you_mean(name, by_name, f"plane of {product.model}"))
         made.arrays[by_name[name].hdu] = _encoded(made.layout, by_name[name].hdu, array)
@@ -284,7 +291,7 @@ def _carry(made: _Made, hdus: fits.HDUList) -> None:
     detector with axes that the product has not.
     """
     of_ramps = layout(RAMP_MODEL).planes
-    shape = next(iter(made.arrays.values())).shape
+    shape = next((array.shape for array in made.arrays.values()), ())
     for hdu in hdus[1:]:
         name = hdu.name
         if name in ("SCI", "ASDF") or name in made.arrays or (hdu.is_image and not hdu.shape):

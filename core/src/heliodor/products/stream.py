@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -16,9 +16,13 @@ from heliodor.errors import OutputError
 
 if TYPE_CHECKING:
     from heliodor.products.assemble import Extension
+    from heliodor.products.pastcache import PastCache
 
 PIECE = 1 << 20
 """Bytes converted at once."""
+
+LARGE = 64 << 20
+"""Files from this size on [bytes] are written past the system's cache."""
 
 BLOCK = 2880
 """FITS files are made of blocks of this many bytes."""
@@ -133,7 +137,7 @@ def stream(extensions: Iterable[Extension], path: Path) -> None:
         free = shutil.disk_usage(folder).free
         if free < needed:
             raise OutputError(_no_space(path, needed, free))
-        with open(scratch, "wb") as file:
+        with _open(scratch, needed) as file:
             for one, head in pieces:
                 file.write(head)
                 if one.data is not None:
@@ -153,6 +157,14 @@ def stream(extensions: Iterable[Extension], path: Path) -> None:
             left = shutil.disk_usage(folder).free
             raise OutputError(_no_space(path, needed, left)) from error
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}.") from error
+
+
+def _open(path: Path, size: int) -> BinaryIO | PastCache:
+    if size < LARGE or not hasattr(os, "O_DIRECT"):
+        return open(path, "wb")
+    from heliodor.products.pastcache import PastCache
+
+    return PastCache(path)
 
 
 def _padded(nbytes: int) -> int:

@@ -30,3 +30,9 @@ def heliodor_steps() -> tuple[StepSpec, ...]:
 def heliodor_pipelines() -> list[Resource]:
     """Offer the pipeline of guide star exposures."""
     return [Resource("heliodor_fgs", "pipelines/calwebb_guider.yaml")]
+
+
+@hookimpl
+def heliodor_builds() -> list[Resource]:
+    """Offer what changed in these steps from build to build."""
+    return [Resource("heliodor_fgs", "builds.yaml")]

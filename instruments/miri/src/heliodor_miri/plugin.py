@@ -49,3 +49,9 @@ def heliodor_pipelines() -> list[Resource]:
         Resource("heliodor_miri", f"pipelines/{name}.yaml")
         for name in ("calwebb_detector1", "calwebb_dark")
     ]
+
+
+@hookimpl
+def heliodor_builds() -> list[Resource]:
+    """Offer what changed in these steps from build to build."""
+    return [Resource("heliodor_miri", "builds.yaml")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heliodor.declare import ModeSpec, StepSpec
+from heliodor.declare import ModeSpec, Resource, StepSpec
 from heliodor.hookspecs import hookimpl
 
 from heliodor_nirspec.modes import MODES
@@ -24,3 +24,9 @@ def heliodor_modes() -> tuple[ModeSpec, ...]:
 def heliodor_steps() -> tuple[StepSpec, ...]:
     """Offer the steps that differ from those of other near-infrared detectors."""
     return STEPS
+
+
+@hookimpl
+def heliodor_builds() -> list[Resource]:
+    """Offer what changed in these steps from build to build."""
+    return [Resource("heliodor_nirspec", "builds.yaml")]

@@ -56,3 +56,12 @@ def heliodor_pipelines() -> list[Resource]:
         Resource("heliodor_detector", f"pipelines/{name}.yaml")
         for name in ("calwebb_detector1", "calwebb_dark")
     ]
+
+
+@hookimpl
+def heliodor_builds() -> list[Resource]:
+    """Offer what changed from build to build, in these steps and where no package is yet."""
+    return [
+        Resource("heliodor_detector", f"builds/{name}.yaml")
+        for name in ("detector", "later_stages")
+    ]

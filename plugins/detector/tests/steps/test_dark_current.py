@@ -59,6 +59,16 @@ def test_unknown_dark_counts_as_zero(make_ramp, make_reference):
     assert ramp.data.item() == -4
 
 
+def test_unknown_dark_of_a_matching_group_is_written_as_zero(make_ramp, make_reference, tmp_path):
+    path = tmp_path / "subtracted.fits"
+    ramp = make_ramp(np.full((2, 3, 1, 1), 10), NFRAMES=1, GROUPGAP=0)
+    run(ramp, make_reference, column(np.nan, 8), params={"dark_output": str(path)})
+    with fits.open(path) as hdus:
+        # the last group goes on with a difference that is unknown
+        np.testing.assert_array_equal(hdus["SCI"].data.ravel(), [0, 8, 0])
+    np.testing.assert_array_equal(ramp.data.reshape(2, 3), [[10, 2, 10], [10, 2, 10]])
+
+
 def test_short_dark_goes_on_with_its_last_difference(make_ramp, make_reference):
     ramp = make_ramp(np.zeros((2, 4, 1, 1)), **SINGLE)
     run(ramp, make_reference, column(1, 10, 12))

@@ -152,3 +152,45 @@ def test_equals_the_plain_version(
         np.testing.assert_array_equal(ramp.data, data)
         seconds = nints * (ngroups - 1)
         assert ramp.keywords["PRIMECRS"] == pytest.approx(1000 * count / seconds / gain.size)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore:Input data contains invalid")
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("method", "nints", "ngroups", "params"),
+    [
+        ("iterative", 1, 3, {}),
+        ("iterative", 1, 4, {}),
+        ("iterative", 2, 8, {"rejection_threshold": 3}),
+        ("single pass", 2, 14, {}),
+        ("clip", 120, 4, {"rejection_threshold": 3}),
+        ("clip", 40, 4, {"minimum_sigclip_groups": 40, "only_use_ints": False}),
+    ],
+)
+def test_most_pixels_need_no_sort(method, nints, ngroups, params, seed, make_ramp, make_reference):
+    rng = np.random.default_rng(seed)
+    shape = (nints, ngroups, 3, 300)
+    rate = rng.choice([0.0, 30.0, 3000.0], shape[2:])
+    data = np.cumsum(rate + rng.normal(size=shape) * np.sqrt(rate / 2), axis=1)
+    data += rng.normal(size=shape) * rng.choice([1, 6])
+    hits = rng.random(shape) < max(0.001, 30 / data.size)
+    data += np.cumsum(hits * rng.exponential(200, shape), axis=1)
+    data[..., :20] = np.round(data[..., :20] / 50)  # many ties
+    data[..., 20:25] = 7.0  # no scatter at all
+    data = data.astype(np.float32)
+    groupdq = np.zeros(shape, np.uint8)
+    groupdq[:, 0] = DO_NOT_USE if ngroups > 4 else 0
+    groupdq[:, 0, 1, 40:50] = 0  # what only few can use
+    groupdq[:, -1, 2, ::29] = SATURATED
+    gain = np.full(shape[2:], 2, np.float32)
+    readnoise = np.full(shape[2:], 6, np.float32)
+    params = JumpParams(**params)
+    ramp = make_ramp(data, groupdq.copy(), NFRAMES=1, TGROUP=1.0)
+    references = {
+        "gain": make_reference("gain", ramp, SCI=gain),
+        "readnoise": make_reference("readnoise", ramp, SCI=readnoise),
+    }
+    count = plain_jump(data, groupdq, gain, readnoise, method, params)
+    assert 0 < count < data.size / 20
+    execute(SPEC, ramp, params, references, strip=2)
+    np.testing.assert_array_equal(ramp.groupdq, groupdq)

@@ -49,6 +49,17 @@ def test_bitwise_equal_to_a_plain_version(make_ramp, make_reference):
     np.testing.assert_array_equal(ramp.zeroframe, corrected[:, 0])
 
 
+@pytest.mark.parametrize("ncoeffs", [2, 3, 4, 5, 6, 7])
+def test_any_number_of_coefficients(make_ramp, make_reference, ncoeffs):
+    rng = np.random.default_rng(5)
+    data = rng.uniform(-100, 60000, (1, 2, 3, 37)).astype(np.float32)
+    scale = 10.0 ** -np.arange(0, 5 * ncoeffs, 5)
+    coeffs = (rng.normal(1, 0.3, (ncoeffs, 3, 37)) * scale[:, None, None]).astype(np.float32)
+    ramp = make_ramp(data.copy())
+    run(ramp, make_reference, coeffs)
+    np.testing.assert_array_equal(ramp.data, horner(coeffs, data))
+
+
 def test_first_frames_keep_their_zeros(make_ramp, make_reference):
     zeroframe = np.array([[[0, 10]]], np.float32)
     ramp = make_ramp(np.ones((1, 1, 1, 2)), zeroframe=zeroframe)

@@ -4,6 +4,7 @@ from heliodor.bits import PIXEL
 from heliodor.engine import execute
 from heliodor_detector.steps.ramp_fit import SPEC
 from heliodor_detector.steps.ramp_fit.params import RampFitParams
+from heliodor_detector.steps.ramp_fit.step import unflagged_groups
 from heliodor_detector.steps.ramp_fit.weights import POWERS, pair_table, weight_table
 
 DNU, SAT, JUMP, PERS, CHARGELOSS = 1, 2, 4, 32, 128
@@ -547,10 +548,32 @@ def test_groups_that_no_pixel_has_cost_nothing_but_themselves(fit, rejected):
     flags[1, 4, 2, 10:20] |= JUMP
     flags[0, 0, 3, :7] |= SAT
     together = fit(data, flags)
-    # with a pixel that has every group, flags are no longer those of all pixels
-    more = np.pad(data, ((0, 0), (0, 0), (0, 1), (0, 0)), mode="edge")
-    alone = fit(more, np.pad(flags, ((0, 0), (0, 0), (0, 1), (0, 0))))
+    # where most pixels have every group, those that lack some go one by one
+    more = np.pad(data, ((0, 0), (0, 0), (0, 6), (0, 0)), mode="edge")
+    alone = fit(more, np.pad(flags, ((0, 0), (0, 0), (0, 6), (0, 0))))
     for kind, product in together.items():
         for name, plane in product.planes.items():
-            expected = alone[kind].planes[name][..., :-1, :]
+            expected = alone[kind].planes[name][..., :5, :]
             np.testing.assert_allclose(plane, expected, rtol=3e-7, err_msg=f"{kind} {name}")
+
+
+def test_pixels_that_keep_groups_which_most_reject_are_fitted_as_if_alone(fit, make_ramp):
+    rng = np.random.default_rng(12)
+    data = rng.normal(40, 20, (2, 8, 6, 40)).cumsum(axis=1)
+    flags = np.zeros(data.shape, np.uint8)
+    flags[0, 0] = flags[1, :3] = DNU
+    keep = [(0, 0), (3, 17), (5, 39)]
+    for y, x in keep:
+        flags[:, :, y, x] = 0
+
+    spans, rejected = unflagged_groups(make_ramp(data, flags), (0, 8, 0, 7))
+    assert spans.tolist() == [[1, 7], [3, 7]]
+    assert rejected.tolist() == [[DNU, 0, 0, 0, 0, 0, 0, 0], [DNU, DNU, DNU, 0, 0, 0, 0, 0]]
+
+    together = fit(data, flags)
+    for y, x in [*keep, (0, 1), (3, 16), (5, 0)]:
+        alone = fit(data[:, :, y : y + 1, x : x + 1], flags[:, :, y : y + 1, x : x + 1])
+        for kind, product in together.items():
+            for name, plane in product.planes.items():
+                expected = alone[kind].planes[name][..., 0, 0]
+                np.testing.assert_array_equal(plane[..., y, x], expected, f"{kind} {name}")

@@ -54,7 +54,9 @@ class MiriRefPix(Step[RefPixParams]):
         signals = np.array(
             [[self._signal(image, first, sides) for sides in rows] for rows in self.pixels]
         )
-        subtract_signals(image, first, signals, self.single)
+        # output k reads every column x with x % OUTPUTS == k
+        of_column = np.tile(signals, image.shape[1] // OUTPUTS)
+        subtract_signals(image, first, of_column, self.single)
 
     def _signal(self, image: np.ndarray, first: np.ndarray, sides: list[np.ndarray]) -> float:
         """Average the means of both sides; zero if one has no finite value."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 from heliodor.data import Ramp
 from heliodor.errors import ReferenceError
 from heliodor.step import Piece, References, Step
+from heliodor_detector.steps.dark_current.kernel import subtract_frame
 
 from heliodor_miri.steps.reset.params import ResetParams
 
@@ -39,5 +39,5 @@ class Reset(Step[ResetParams]):
         index = min(self.before + piece.integration, self.last)
         for group in range(self.ngroups):
             correction = self.correction.rows(piece.row_start, piece.row_stop, index, group)
-            correction[np.isnan(correction)] = 0.0
-            ramp.data[piece.integration, group, piece.rows] -= correction
+            integrations = (piece.integration, piece.integration + 1)
+            subtract_frame(ramp.data, correction, *integrations, group, piece.row_start)

@@ -29,8 +29,8 @@ from heliodor_detector.steps.clean_flicker_noise.scene import (
     scene_mask,
 )
 from heliodor_detector.steps.clean_flicker_noise.stripes import subtract_stripes
-from heliodor_detector.steps.ramp_fit.kernel import SLOPE
 from heliodor_detector.steps.ramp_fit.params import RampFitParams
+from heliodor_detector.steps.ramp_fit.rows import DQ, SLOPE
 from heliodor_detector.steps.ramp_fit.step import RampFit
 
 FFT_TYPES = ("NRS_MSASPEC", "NRS_IFU", "NRS_FIXEDSLIT", "NRS_BRIGHTOBJ")
@@ -140,8 +140,9 @@ class CleanFlickerNoise(Step[CleanFlickerNoiseParams]):
         """Choose parameters if asked; make the masks; let go of the draft."""
         if self.fit is None:
             return
-        rate, rateints = self.fit.rate[SLOPE], self.fit.rateints[SLOPE]
-        rate_dq, rateints_dq = self.fit.rate_dq, self.fit.rateints_dq
+        rate, rate_dq = self.fit.rate[SLOPE], self.fit.rate_dq
+        rateints = self.fit.rateints[:, SLOPE]
+        rateints_dq = self.fit.rateints[:, DQ].view(np.uint32)
         self.fit = None
         if self.auto:
             self._choose_parameters(rate, ramp)

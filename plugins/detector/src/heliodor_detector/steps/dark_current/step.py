@@ -12,7 +12,7 @@ from heliodor.errors import OutputError, ReferenceError
 from heliodor.references.files import Reference
 from heliodor.step import Piece, References, Skipped, Step
 
-from heliodor_detector.steps.dark_current.kernel import average, extrapolate
+from heliodor_detector.steps.dark_current.kernel import average, extrapolate, subtract_frame
 from heliodor_detector.steps.dark_current.params import DarkCurrentParams
 
 
@@ -54,7 +54,8 @@ class DarkCurrent(Step[DarkCurrentParams]):
                 )
             self.log.warning("the dark is shorter than the exposure and is extrapolated")
         flags = reference.dq()
-        ramp.pixeldq |= np.bitwise_or.reduce(flags.reshape(-1, *flags.shape[-2:]), axis=0)
+        for plane in flags.reshape(-1, *flags.shape[-2:]):
+            ramp.pixeldq |= plane
         self.output = None
         if self.params.dark_output is not None:
             self.output = self.workspace.empty((*self.dark.shape[:-3], *ramp.shape[1:]))
@@ -70,9 +71,16 @@ class DarkCurrent(Step[DarkCurrentParams]):
                 tail = self._read(piece, index, self.nstored - 2, self.nstored)
             for group, start in enumerate(self.starts):
                 dark = self._group(piece, index, start, tail)
-                ramp.data[integrations, group, piece.rows] -= dark
+                subtract_frame(
+                    ramp.data,
+                    dark,
+                    integrations.start,
+                    integrations.stop,
+                    group,
+                    piece.row_start,
+                )
                 if self.output is not None:
-                    self.output[index][group, piece.rows] = dark
+                    self.output[index][group, piece.rows] = np.where(np.isnan(dark), 0.0, dark)
 
     def finish(self, ramp: Ramp) -> None:
         """Write the dark that was subtracted, if it is wanted."""
@@ -109,12 +117,14 @@ class DarkCurrent(Step[DarkCurrentParams]):
     def _group(
         self, piece: Piece, index: tuple[int, ...], start: int, tail: np.ndarray | None
     ) -> np.ndarray:
-        """Make the dark of one group, NaN replaced by zero."""
+        """Make the dark of one group; in averages NaN counts as zero."""
         frames = self._read(piece, index, start, min(start + self.span, self.nstored))
         if tail is not None:
             frames = extrapolate(frames, tail, start - self.nstored, self.span)
+        if not self.averaged:
+            return frames[0]
         frames[np.isnan(frames)] = 0.0
-        return average(frames) if self.averaged else frames[0]
+        return average(frames)
 
     def _read(self, piece: Piece, index: tuple[int, ...], start: int, stop: int) -> np.ndarray:
         return self.dark.rows(piece.row_start, piece.row_stop, *index, slice(start, stop))

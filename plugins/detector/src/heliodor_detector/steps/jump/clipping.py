@@ -5,10 +5,64 @@ from __future__ import annotations
 import numpy as np
 from heliodor.kernels import helper, kernel
 
-from heliodor_detector.medians import columns_at_once, sort_columns
-from heliodor_detector.steps.jump.differences import INFINITE, JUMP, load_differences
+from heliodor_detector.medians import sort_columns
+from heliodor_detector.steps.jump.differences import (
+    BATCH,
+    INFINITE,
+    JUMP,
+    count_usable,
+    gather_differences,
+)
+from heliodor_detector.steps.jump.screening import (
+    CAUTION,
+    CLOSE,
+    columns_at_once,
+    count_below,
+    find_extremes,
+    take_differences,
+)
 
 MAX_ROUNDS = 5
+
+
+@helper
+def find_suspects(samples, threshold, suspect):
+    """Find the pixels that may have a difference to be clipped.
+
+    Parameters
+    ----------
+    samples : (n, at least width) float32 [e-], of `take_differences`; at least one
+    threshold : [standard deviations]
+    suspect : (width,) bool; set where it was not.  Pixels with a missing sample are suspects
+    """
+    n, width = samples.shape[0], suspect.size
+    work = np.empty((6, width), np.float32)
+    mean, smallest, largest = work[0], work[1], work[2]
+    low, high, deviation = work[3], work[4], work[5]
+    counts = np.empty((2, width), np.int32)
+    n_low, n_high = counts[0], counts[1]
+    limit = np.float32(threshold) * CAUTION
+    close = np.float32(CLOSE / np.sqrt(n))
+
+    find_extremes(samples, mean, smallest, largest)
+    first = samples[0]
+    deviation[:] = 0.0
+    for row in range(n):
+        values = samples[row]
+        for column in range(width):
+            offset = values[column] - first[column] - mean[column]
+            deviation[column] += offset * offset
+    for column in range(width):
+        deviation[column] = np.sqrt(deviation[column] / np.float32(n))
+        low[column] = first[column] + mean[column] - close * deviation[column]
+        high[column] = first[column] + mean[column] + close * deviation[column]
+    count_below(samples, low, n_low)
+    count_below(samples, high, n_high)
+    for column in range(width):
+        inside = (n_low[column] <= (n - 1) >> 1) & (n_high[column] > n >> 1)
+        reach = max(largest[column] - low[column], high[column] - smallest[column])
+        # no number is less than NaN: what is not known to be inside is suspect
+        suspect[column] |= not (inside & (reach <= limit * deviation[column]))
 
 
 @helper
@@ -69,8 +123,57 @@ def drop_outside(ordered, column, low, high, first, last, smallest, largest):
     return True
 
 
-@kernel("void(f4[:,:,:,::1], u1[:,:,:,::1], f4[:,::1], f8, i8, i4[:,::1], i8, i8)")
-def flag_clipped(data, groupdq, gain, threshold, groups_together, network, row_start, row_stop):
+@helper
+def clip_pixels(data, groupdq, gain, threshold, pairs, network, pixels):
+    """Flag what is clipped of scattered pixels."""
+    total, width = pairs.shape[0], pixels.size
+    samples = np.empty((total, width), np.float32)
+    first = np.zeros(width, np.int32)
+    last = np.empty(width, np.int32)
+    smallest = np.empty(width, np.float32)
+    largest = np.empty(width, np.float32)
+    mean = np.empty(width)
+    deviation = np.empty(width)
+    low = np.full(width, -np.inf)
+    high = np.full(width, np.inf)
+    gather_differences(data, groupdq, gain, pairs, pixels, False, samples)
+    ordered = samples.copy()
+    sort_columns(ordered, network)
+    for column in range(width):
+        last[column] = count_usable(ordered, column)
+        smallest[column] = ordered[0, column]
+        largest[column] = ordered[max(last[column] - 1, 0), column]
+    clipped = False
+    for _ in range(MAX_ROUNDS):
+        moments(samples, smallest, largest, first, last, mean, deviation)
+        changed = False
+        for column in range(width):
+            if first[column] < last[column]:
+                median = median_of(ordered, column, first[column], last[column])
+                low[column] = median - threshold * deviation[column]
+                high[column] = median + threshold * deviation[column]
+                changed |= drop_outside(
+                    ordered, column, low[column], high[column], first, last, smallest, largest
+                )
+        clipped |= changed
+        if not changed:
+            break
+    for row in range(total if clipped else 0):
+        integration, group = pairs[row]
+        for column in range(width):
+            value = samples[row, column]
+            if (value < low[column]) | (value > high[column]) and value < INFINITE:
+                y, x = divmod(pixels[column], data.shape[3])
+                groupdq[integration, group, y, x] |= JUMP
+
+
+@kernel(
+    "void(f4[:,:,:,::1], u1[:,:,:,::1], f4[:,::1], f8, i8, i8, b1[:,::1], i4[:,::1], i4[:,::1],"
+    " i8, i8)"
+)
+def flag_clipped(
+    data, groupdq, gain, threshold, first, last, usual, pairs, network, row_start, row_stop
+):
     """Flag the groups whose step is clipped, compared with other integrations.
 
     Parameters
@@ -79,70 +182,47 @@ def flag_clipped(data, groupdq, gain, threshold, groups_together, network, row_s
     groupdq : (nints, ngroups, ny, nx) uint8; JUMP_DET is set in place
     gain : (ny, nx) float32 [e-/DN]
     threshold : [standard deviations]
-    groups_together : differences of an integration that are clipped together: 1 compares only
-        the same difference of all integrations, ``ngroups - 1`` all with all
-    network : `heliodor_detector.medians.sorting_network` of ``nints * groups_together``
+    first, last : the groups ``first <= group < last`` are clipped together: one compares only
+        the same difference of all integrations, those from 1 to ``ngroups`` all with all
+    usual : (nints, ngroups) bool, of `differences.usual_groups`
+    pairs : (n, 2) int32, the differences of these groups that some pixel can have
+    network : `heliodor_detector.medians.sorting_network` (n)
     row_start, row_stop : the rows to work on
 
     Notes
     -----
     Clips about the median, by the standard deviation about the mean, at most five times; the last
-    bounds count for all differences, as in `astropy.stats.sigma_clip`.  What is left of a column
-    is a range of its sorted samples, so its median is at hand in every round.
+    bounds count for all differences, as in `astropy.stats.sigma_clip`.  Most pixels are seen to
+    need no clipping.  What is left of a column of the others is a range of its sorted samples, so
+    its median is at hand in every round.
     """
-    nints, ngroups, _, nx = data.shape
-    total = nints * groups_together
-    width = min(columns_at_once(total), nx)
-    samples = np.empty((total, width), np.float32)
-    ordered = np.empty((total, width), np.float32)
-    first = np.empty(width, np.int32)
-    last = np.empty(width, np.int32)
-    smallest = np.empty(width, np.float32)
-    largest = np.empty(width, np.float32)
-    mean = np.empty(width)
-    deviation = np.empty(width)
-    low = np.empty(width)
-    high = np.empty(width)
+    nx = data.shape[3]
+    if pairs.shape[0] == 0:
+        return
+    n = np.sum(usual[:, first:last] & usual[:, first - 1 : last - 1])
+    width = columns_at_once(nx)
+    samples = np.empty((n, width), np.float32)
+    suspect = np.empty(width, np.bool_)
+    pixels = np.empty(BATCH + nx, np.int32)
+    found = 0
     for y in range(row_start, row_stop):
         for start in range(0, nx, width):
             stop = min(start + width, nx)
-            for group in range(1, ngroups, groups_together):
-                load_differences(
-                    data, groupdq, gain, y, start, stop, group, group + groups_together, False,
-                    samples, last,
-                )  # fmt: skip
-                for row in range(total):
-                    for column in range(stop - start):
-                        ordered[row, column] = samples[row, column]
-                sort_columns(ordered, network)
-                for column in range(stop - start):
-                    first[column] = 0
-                    smallest[column] = ordered[0, column]
-                    largest[column] = ordered[max(last[column] - 1, 0), column]
-                    low[column] = -np.inf
-                    high[column] = np.inf
-                clipped = False
-                for _ in range(MAX_ROUNDS):
-                    moments(samples, smallest, largest, first, last, mean, deviation)
-                    changed = False
-                    for column in range(stop - start):
-                        if first[column] < last[column]:
-                            median = median_of(ordered, column, first[column], last[column])
-                            low[column] = median - threshold * deviation[column]
-                            high[column] = median + threshold * deviation[column]
-                            changed |= drop_outside(
-                                ordered, column, low[column], high[column], first, last,
-                                smallest, largest,
-                            )  # fmt: skip
-                    clipped |= changed
-                    if not changed:
-                        break
-                if not clipped:
-                    continue
-                for row in range(total):
-                    integration = row // groups_together
-                    flags = groupdq[integration, group + row % groups_together, y, start:stop]
-                    for column in range(stop - start):
-                        value = samples[row, column]
-                        outside = (value < low[column]) | (value > high[column])
-                        flags[column] |= JUMP if outside & (value < INFINITE) else np.uint8(0)
+            suspects = suspect[: stop - start]
+            take_differences(
+                data, groupdq, gain, usual, first, last, y, start, stop, False, samples, suspects
+            )
+            if n > 0:
+                find_suspects(samples, threshold, suspects)
+            for column in range(stop - start):
+                if suspects[column]:
+                    pixels[found] = y * nx + start + column
+                    found += 1
+        if found < BATCH and y < row_stop - 1:
+            continue  # few are better sorted together with those of the next row
+        for begin in range(0, found, BATCH):
+            clip_pixels(
+                data, groupdq, gain, threshold, pairs, network,
+                pixels[begin : min(begin + BATCH, found)],
+            )  # fmt: skip
+        found = 0

@@ -13,6 +13,40 @@ INFINITE = np.float32(np.inf)
 NAN = np.float32(np.nan)
 
 
+def list_pairs(usable: np.ndarray) -> np.ndarray:
+    """List the differences between usable groups.
+
+    Parameters
+    ----------
+    usable : (nints, ngroups) bool
+
+    Returns
+    -------
+    (n, 2) int32: integration, and the later one of two groups; integration after integration
+    """
+    integration, before = np.nonzero(usable[:, 1:] & usable[:, :-1])
+    return np.column_stack([integration, before + 1]).astype(np.int32)
+
+
+def usual_groups(groupdq: np.ndarray) -> np.ndarray:
+    """Find the groups that most pixels can use, as judged by a few rows.
+
+    Parameters
+    ----------
+    groupdq : (nints, ngroups, ny, nx) uint8
+
+    Returns
+    -------
+    (nints, ngroups) bool
+    """
+    rows = groupdq[:, :, :: max(1, groupdq.shape[2] // 16)]
+    return (rows & UNUSABLE == 0).mean(axis=(2, 3)) > 0.5
+
+
+BATCH = 128
+"""Scattered pixels that are sorted together."""
+
+
 @helper
 def difference(data, groupdq, gain, integration, group, y, x):
     """Give the step from the group before to `group` [e-] of one pixel.
@@ -33,41 +67,42 @@ def difference(data, groupdq, gain, integration, group, y, x):
 
 
 @helper
-def load_differences(
-    data, groupdq, gain, y, start, stop, first, last, absolute, differences, count
-):
-    """Fetch the differences of a run of pixels for sorting, integration after integration.
+def gather_differences(data, groupdq, gain, pairs, pixels, absolute, differences):
+    """Fetch the differences of scattered pixels for sorting.
 
     Parameters
     ----------
     data, groupdq, gain : of the ramp
-    y, start, stop : the pixels ``start <= x < stop`` of row `y`
-    first, last : the groups ``first <= group < last``, ``first`` at least 1
+    pairs : (n, 2) int32, of `list_pairs`
+    pixels : (n_pixels,) int32, ``y * nx + x``
     absolute : give absolute values
-    differences : (nints * (last - first), width) float32 [e-], contiguous; the first
-        ``stop - start`` columns are filled, infinite where there is no difference
-    count : (width,) int32; set to how many there are in each column
+    differences : (n, n_pixels) float32 [e-]; set, infinite where there is no difference
     """
-    electrons = gain[y, start:stop]
-    count[:] = 0
-    row = 0
-    for integration in range(data.shape[0]):
-        for group in range(first, last):
-            now = data[integration, group, y, start:stop]
-            before = data[integration, group - 1, y, start:stop]
-            flags_now = groupdq[integration, group, y, start:stop]
-            flags_before = groupdq[integration, group - 1, y, start:stop]
-            out = differences[row]
-            for x in range(electrons.size):
-                step = now[x] * electrons[x] - before[x] * electrons[x]
-                size = abs(step)
-                # no branch: this loop is to be vectorised
-                usable = ((flags_now[x] | flags_before[x]) & UNUSABLE == 0) & (size < INFINITE)
-                value = size if absolute else step
-                out[x] = value if usable else INFINITE
-            for x in range(electrons.size):
-                count[x] += out[x] < INFINITE
-            row += 1
+    electrons = gain.reshape(-1)
+    for row in range(pairs.shape[0]):
+        integration, group = pairs[row]
+        now = data[integration, group].reshape(-1)
+        before = data[integration, group - 1].reshape(-1)
+        flags_now = groupdq[integration, group].reshape(-1)
+        flags_before = groupdq[integration, group - 1].reshape(-1)
+        out = differences[row]
+        for column in range(pixels.size):
+            pixel = pixels[column]
+            step = now[pixel] * electrons[pixel] - before[pixel] * electrons[pixel]
+            size = abs(step)
+            flags = flags_now[pixel] | flags_before[pixel]
+            usable = (flags & UNUSABLE == 0) & (size < INFINITE)
+            value = size if absolute else step
+            out[column] = value if usable else INFINITE
+
+
+@helper
+def count_usable(ordered, column):
+    """Give how many samples of a sorted column are not infinite."""
+    count = ordered.shape[0]
+    while count > 0 and ordered[count - 1, column] == INFINITE:
+        count -= 1
+    return count
 
 
 @helper

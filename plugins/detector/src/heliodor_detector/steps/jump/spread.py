@@ -6,13 +6,15 @@ import numpy as np
 from heliodor.bits import DO_NOT_USE
 from heliodor.kernels import helper, kernel
 
-from heliodor_detector.medians import columns_at_once, sort_columns
+from heliodor_detector.medians import sort_columns
 from heliodor_detector.steps.jump.differences import (
-    INFINITE,
+    BATCH,
     JUMP,
     NOT_JUMP,
     UNUSABLE,
+    count_usable,
     difference,
+    gather_differences,
     variance_of,
 )
 
@@ -34,6 +36,15 @@ def any_flags(groupdq, y, flags):
 
 
 @helper
+def join_flags(flags):
+    """Join the flags of a run of pixels."""
+    joined = np.uint8(0)
+    for x in range(flags.size):
+        joined |= flags[x]
+    return joined
+
+
+@helper
 def is_full(plane):
     """Say whether every pixel is JUMP_DET or DO_NOT_USE."""
     for y in range(plane.shape[0]):
@@ -52,12 +63,11 @@ def find_sources(
     """Mark the jumps of a row that have their neighbours flagged, and count them."""
     flags = groupdq[integration, group, y]
     found = 0
+    if not join_flags(flags) & JUMP:
+        return found
     for start in range(0, flags.size, CHUNK):
         stop = min(start + CHUNK, flags.size)
-        seen = np.uint8(0)
-        for x in range(start, stop):
-            seen |= flags[x]
-        if not seen & JUMP:
+        if not join_flags(flags[start:stop]) & JUMP:
             continue
         for x in range(start, stop):
             if flags[x] & JUMP:
@@ -70,48 +80,47 @@ def find_sources(
     return found
 
 
-@kernel("void(f4[:,:,:,::1], u1[:,:,:,::1], f4[:,::1], f8[:,::1], i4[:,::1], i8, i8)")
-def note_medians(data, groupdq, gain, median, network, row_start, row_stop):
+@helper
+def median_of(ordered, column):
+    """Give the median of what is finite in a sorted column; NaN if nothing is."""
+    count = count_usable(ordered, column)
+    if count == 0:
+        return np.nan
+    lower = np.float64(ordered[(count - 1) // 2, column])
+    upper = np.float64(ordered[count // 2, column])
+    return (lower + upper) / 2.0
+
+
+@kernel("void(f4[:,:,:,::1], u1[:,:,:,::1], f4[:,::1], f8[:,::1], i4[:,::1], i4[:,::1], i8, i8)")
+def note_medians(data, groupdq, gain, median, pairs, network, row_start, row_stop):
     """Take the median of all differences of the pixels that have a jump.
 
     Parameters
     ----------
     data, groupdq, gain : of the ramp
     median : (ny, nx) float64 [e-]; set where JUMP_DET is in any group and it still is zero
-    network : `heliodor_detector.medians.sorting_network` of ``nints * (ngroups - 1)``
+    pairs : (n, 2) int32, the differences, of `differences.list_pairs`
+    network : `heliodor_detector.medians.sorting_network` (n)
     row_start, row_stop : the rows to work on
     """
-    nints, ngroups, _, nx = data.shape
-    total = nints * (ngroups - 1)
-    width = min(columns_at_once(total), nx)
-    samples = np.empty((total, width), np.float32)
-    count = np.empty(width, np.int32)
+    nx = data.shape[3]
     flags = np.empty(nx, np.uint8)
-    found = np.empty(nx, np.int32)
+    pixels = np.empty((row_stop - row_start) * nx, np.int32)
+    found = 0
     for y in range(row_start, row_stop):
         any_flags(groupdq, y, flags)
-        number = 0
         for x in range(nx):
             if flags[x] & JUMP and median[y, x] == 0.0:
-                found[number] = x
-                number += 1
-        for start in range(0, number, width):
-            batch = found[start : min(start + width, number)]
-            count[:] = 0
-            for integration in range(nints):
-                for group in range(1, ngroups):
-                    row = samples[integration * (ngroups - 1) + group - 1]
-                    for column in range(batch.size):
-                        step = difference(data, groupdq, gain, integration, group, y, batch[column])
-                        usable = abs(step) < INFINITE
-                        row[column] = step if usable else INFINITE
-                        count[column] += usable
-            sort_columns(samples, network)
-            for column in range(batch.size):
-                usable = count[column]
-                lower = np.float64(samples[max(usable - 1, 0) // 2, column])
-                upper = np.float64(samples[usable // 2, column])
-                median[y, batch[column]] = (lower + upper) / 2.0 if usable else np.nan
+                pixels[found] = y * nx + x
+                found += 1
+    for first in range(0, found, BATCH):
+        batch = pixels[first : min(first + BATCH, found)]
+        samples = np.empty((pairs.shape[0], batch.size), np.float32)
+        gather_differences(data, groupdq, gain, pairs, batch, False, samples)
+        sort_columns(samples, network)
+        for column in range(batch.size):
+            y, x = divmod(batch[column], nx)
+            median[y, x] = median_of(samples, column)
 
 
 @kernel("i8(u1[:,:,:,::1], b1, i8)")

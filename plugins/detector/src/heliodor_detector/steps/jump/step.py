@@ -11,6 +11,7 @@ from heliodor.errors import ExposureError
 from heliodor.step import Piece, References, Skipped, Step
 
 from heliodor_detector.medians import sorting_network
+from heliodor_detector.steps.jump.differences import list_pairs, usual_groups
 from heliodor_detector.steps.jump.params import JumpParams
 from heliodor_detector.steps.jump.spread import (
     count_jumps,
@@ -63,7 +64,8 @@ class Jump(Step[JumpParams]):
                 params.rejection_threshold,
             ]
         )
-        self.groups_together = 1 if params.only_use_ints else ngroups - 1
+        self.pairs = list_pairs(usable)
+        self.usual = usual_groups(ramp.groupdq)
         self.heights, self.lengths = self._after_jumps(ramp)
         self.cores: list[list[Cover]] = [[] for _ in range(nints)]
         self.shower_finder = self._showers(ramp) if params.find_showers else None
@@ -107,20 +109,28 @@ class Jump(Step[JumpParams]):
 
     def detect(self, ramp: Ramp, piece: Piece) -> None:
         """Find the jumps of some rows."""
-        nints, ngroups, _, _ = ramp.shape
+        ngroups = ramp.shape[1]
         rows = (piece.row_start, piece.row_stop)
         if self.method == "clip":
             from heliodor_detector.steps.jump.clipping import flag_clipped
 
-            flag_clipped(
-                ramp.data,
-                ramp.groupdq,
-                self.gain,
-                self.params.rejection_threshold,
-                self.groups_together,
-                sorting_network(nints * self.groups_together),
-                *rows,
-            )
+            together = 1 if self.params.only_use_ints else ngroups - 1
+            for first in range(1, ngroups, together):
+                last = first + together
+                groups = self.pairs[:, 1]
+                pairs = self.pairs[(first <= groups) & (groups < last)]
+                flag_clipped(
+                    ramp.data,
+                    ramp.groupdq,
+                    self.gain,
+                    self.params.rejection_threshold,
+                    first,
+                    last,
+                    self.usual,
+                    pairs,
+                    sorting_network(len(pairs)),
+                    *rows,
+                )
         else:
             from heliodor_detector.steps.jump.outliers import flag_outliers
 
@@ -132,7 +142,9 @@ class Jump(Step[JumpParams]):
                 self.nframes,
                 self.thresholds,
                 self.method == "iterative",
-                sorting_network(nints * (ngroups - 1)),
+                self.usual,
+                self.pairs,
+                sorting_network(len(self.pairs)),
                 *rows,
             )
         if self.params.flag_4_neighbors:
@@ -205,13 +217,13 @@ class Jump(Step[JumpParams]):
         self.shower_finder.flag(ramp.data[i], ramp.groupdq[i], i)
 
     def _note_medians(self, ramp: Ramp, piece: Piece) -> None:
-        nints, ngroups, _, _ = ramp.shape
         note_medians(
             ramp.data,
             ramp.groupdq,
             self.gain,
             self.notes.median,
-            sorting_network(nints * (ngroups - 1)),
+            self.pairs,
+            sorting_network(len(self.pairs)),
             piece.row_start,
             piece.row_stop,
         )

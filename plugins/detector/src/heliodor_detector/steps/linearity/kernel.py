@@ -28,24 +28,27 @@ def correct_groups(data, groupdq, coeffs, row_start, row_stop):
     row_start, row_stop : the piece
     """
     nints, ngroups, _, nx = data.shape
-    last = coeffs.shape[0] - 1
+    ncoeffs = coeffs.shape[0]
+    none = np.zeros(nx, np.float32)
     linear = np.empty(nx, np.float32)
-    for y in range(row_start, row_stop):
-        highest = coeffs[last, y - row_start]
-        second = coeffs[last - 1, y - row_start]
-        for integration in range(nints):
-            for group in range(ngroups):
+    for integration in range(nints):
+        for group in range(ngroups):
+            for y in range(row_start, row_stop):
+                line = y - row_start
                 row = data[integration, group, y]
                 dq = groupdq[integration, group, y]
-                # as in `polynomial`; written here it is twice as fast
+                # Horner's rule, two terms in each loop: half as many loads and stores
+                highest = coeffs[ncoeffs - 1, line] if ncoeffs % 2 else none
                 for x in range(nx):
-                    linear[x] = highest[x] * row[x] + second[x]
-                for power in range(last - 2, -1, -1):
-                    term = coeffs[power, y - row_start]
+                    linear[x] = highest[x]
+                for power in range(ncoeffs - 1 - ncoeffs % 2, 1, -2):
+                    upper, lower = coeffs[power, line], coeffs[power - 1, line]
                     for x in range(nx):
-                        linear[x] = linear[x] * row[x] + term[x]
+                        linear[x] = (linear[x] * row[x] + upper[x]) * row[x] + lower[x]
+                upper, lower = coeffs[1, line], coeffs[0, line]
                 for x in range(nx):
-                    row[x] = row[x] if dq[x] & SATURATED else linear[x]
+                    corrected = (linear[x] * row[x] + upper[x]) * row[x] + lower[x]
+                    row[x] = row[x] if dq[x] & SATURATED else corrected
 
 
 @kernel("void(f4[:,:,::1], f4[:,:,::1], i8, i8)")

@@ -64,7 +64,9 @@ def make_neutral(coeffs: np.ndarray, uncorrected: np.ndarray) -> np.ndarray:
     (ny, nx) bool; those, pixels with a NaN among their coefficients, and pixels whose linear
     term is zero
     """
-    useless = uncorrected | np.isnan(coeffs).any(axis=0) | (coeffs[1] == 0)
-    coeffs[:, useless] = 0
-    coeffs[1, useless] = 1
+    useless = uncorrected | (coeffs[1] == 0)
+    for term in coeffs:
+        useless |= np.isnan(term)
+    for power, term in enumerate(coeffs):
+        term[useless] = power == 1
     return useless

@@ -13,7 +13,7 @@ SPEC = StepSpec(
     sets_bits=("DO_NOT_USE", "SATURATED", "JUMP_DET", "PERSISTENCE", "NO_GAIN_VALUE"),
     makes=(
         Output("rate"),
-        Output("rateints", axes="iyx"),
+        Output("rateints", axes="iyx", in_place=True),
         Output("fitopt", axes="iyx", planes=32, option="save_opt"),
         Output("likely_chisq", planes=1, option="save_opt"),
     ),

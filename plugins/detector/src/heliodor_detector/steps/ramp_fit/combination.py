@@ -13,7 +13,8 @@ def combine_integrations(rateints, y, x, network, samples, results):
 
     Parameters
     ----------
-    rateints : (4, nints, ny, nx) float32 [DN/s], [(DN/s)^2]; slope, err, var_poisson, var_rnoise
+    rateints : (nints, at least 4, ny, nx) float32 [DN/s], [(DN/s)^2]; slope, err, var_poisson,
+        var_rnoise
     y, x : row, first column of the block
     network : sorting network for as many values as there are integrations
     samples : (nints, columns) float64; scratch
@@ -25,10 +26,10 @@ def combine_integrations(rateints, y, x, network, samples, results):
     the mean slope; at first the median stands for the mean, then the weighted mean.  In single
     precision, as in the operational pipeline.
     """
-    nints = rateints.shape[1]
+    nints = rateints.shape[0]
     for i in range(nints):
         for c in range(samples.shape[1]):
-            rate = rateints[SLOPE, i, y, x + c]
+            rate = rateints[i, SLOPE, y, x + c]
             samples[i, c] = np.inf if np.isnan(rate) else rate
     sort_columns(samples, network)
     for c in range(samples.shape[1]):
@@ -42,12 +43,12 @@ def combine_integrations(rateints, y, x, network, samples, results):
             mean = total = variance_p = variance_r = np.float32(0)
             for i in range(nints):
                 photons = photon_variance(rateints, i, y, x + c, slope)
-                total += or_zero(np.float32(1) / (photons + rateints[VAR_RNOISE, i, y, x + c]))
+                total += or_zero(np.float32(1) / (photons + rateints[i, VAR_RNOISE, y, x + c]))
             for i in range(nints):
                 photons = photon_variance(rateints, i, y, x + c, slope)
-                reads = rateints[VAR_RNOISE, i, y, x + c]
+                reads = rateints[i, VAR_RNOISE, y, x + c]
                 weight = np.float32(1) / (photons + reads) / total
-                mean += or_zero(rateints[SLOPE, i, y, x + c] * weight)
+                mean += or_zero(rateints[i, SLOPE, y, x + c] * weight)
                 variance_p += or_zero(photons * (weight * weight))
                 variance_r += or_zero(reads * (weight * weight))
             slope = mean
@@ -61,9 +62,9 @@ def combine_integrations(rateints, y, x, network, samples, results):
 @helper
 def photon_variance(rateints, i, y, x, slope):
     """Give the photons' part in the variance of an integration if its slope were another."""
-    ratio = slope / rateints[SLOPE, i, y, x]
+    ratio = slope / rateints[i, SLOPE, y, x]
     sensible = (ratio >= np.float32(0)) & (ratio < np.inf)
-    return rateints[VAR_POISSON, i, y, x] * (ratio if sensible else np.float32(0))
+    return rateints[i, VAR_POISSON, y, x] * (ratio if sensible else np.float32(0))
 
 
 @helper

@@ -5,6 +5,7 @@ from heliodor.bits import JUMP_DET, SATURATED
 from heliodor.kernels import kernel
 
 from heliodor_detector.steps.ramp_fit.ramps import Exposure, find_segments, new_scratch, read_ramp
+from heliodor_detector.steps.ramp_fit.rows import SLOPE
 from heliodor_detector.steps.ramp_fit.segments import (
     poisson_variance,
     read_variance,
@@ -51,7 +52,7 @@ def count_segments(
 
 @kernel(
     "void(f4[:,:,:,::1], u1[:,:,:,::1], f4[:,:,::1], f4[:,::1], f4[:,::1], f4[:,::1],"
-    " f4[:,:,::1], f8[:,::1], f4[:,:,::1], UniTuple(i8, 4), UniTuple(f8, 3), b1, f8,"
+    " f4[:,:,::1], f8[:,::1], f4[:,:,:,::1], UniTuple(i8, 4), UniTuple(f8, 3), b1, f8,"
     " f4[:,:,:,:,::1], f4[:,:,::1], f4[:,:,:,::1], i8, i8)"
 )
 def describe_segments(
@@ -63,7 +64,7 @@ def describe_segments(
     dark,
     weights,
     rates,
-    slopes,
+    rateints,
     groups,
     clock,
     suppress,
@@ -81,7 +82,7 @@ def describe_segments(
     data, groupdq, zeroframe, gain, readnoise, dark, weights, groups, clock, suppress : see
         `fit_ramps`
     rates : (ny, nx) float64 [DN/s], median over the exposure
-    slopes : (nints, ny, nx) float32 [DN/s], of the integrations
+    rateints : see `fit_ramps`; not `data` itself
     lead : mean time of the first group, in groups
     fits : (7, nints, nsegments, ny, nx) float32 zeros; filled in the order of `FITS`
     pedestal : (nints, ny, nx) float32; set to the value at the beginning of the integration [DN]
@@ -107,7 +108,7 @@ def describe_segments(
                         before = data[i, start + k - 1, y, x]
                         crmag[i, jump, y, x] = np.nan if saturated else values[k] - before
                         jump += 1
-                level = values[0] - slopes[i, y, x] * lead
+                level = values[0] - rateints[i, SLOPE, y, x] * lead
                 pedestal[i, y, x] = 0.0 if np.isnan(level) else level
                 if flags[0] & SATURATED:
                     continue

@@ -1,30 +1,27 @@
-"""The fit of all ramps of an exposure, by blocks of columns."""
+"""The fit of all ramps of an exposure, row by row."""
 
 import numpy as np
 from heliodor.bits import CHARGELOSS, DO_NOT_USE, JUMP_DET, NO_GAIN_VALUE, PERSISTENCE, SATURATED
 from heliodor.kernels import kernel
 
-from heliodor_detector.medians import columns_at_once, sort_columns
-from heliodor_detector.steps.ramp_fit.ramps import (
-    INVALID,
-    Exposure,
-    first_differences,
-    first_group_rate,
-    fit_ramp,
-    new_scratch,
-    read_ramp,
+from heliodor_detector.steps.ramp_fit.ramps import INVALID, Exposure, fit_ramp, new_scratch
+from heliodor_detector.steps.ramp_fit.rates import (
+    FEW,
+    add_clean_rates,
+    add_flagged_rates,
+    block_width,
 )
 from heliodor_detector.steps.ramp_fit.rows import (
+    DQ,
     ERR,
     SLOPE,
     VAR_POISSON,
     VAR_RNOISE,
-    add_medians,
     copy_row,
     find_clean,
     fit_clean,
+    put_row,
     read_variances,
-    take_differences,
 )
 from heliodor_detector.steps.ramp_fit.segments import (
     LARGE_VARIANCE,
@@ -36,9 +33,9 @@ from heliodor_detector.steps.ramp_fit.segments import (
 
 @kernel(
     "void(f4[:,:,:,::1], u1[:,:,:,::1], u4[:,::1], f4[:,:,::1], f4[:,::1], f4[:,::1], f4[:,::1],"
-    " f4[:,:,::1], f8[:,:,::1], i8[:,::1], u1[:,::1], i4[:,::1], UniTuple(i8, 4),"
-    " UniTuple(f8, 3), b1,"
-    " f4[:,:,:,::1], u4[:,:,::1], f4[:,:,::1], u4[:,::1], f8[:,::1], i8, i8)"
+    " f4[:,:,::1], f8[:,:,::1], i8[:,::1], u1[:,::1], i4[:,::1], i8[:,::1], i4[:,::1],"
+    " UniTuple(i8, 4), UniTuple(f8, 3), b1,"
+    " f4[:,:,:,::1], u4[:,:,:,::1], f4[:,:,::1], u4[:,::1], f8[:,::1], i8, i8)"
 )
 def fit_ramps(
     data,
@@ -52,7 +49,9 @@ def fit_ramps(
     pairs,
     spans,
     rejected,
-    network,
+    networks,
+    network_parts,
+    full_network,
     groups,
     clock,
     suppress,
@@ -77,13 +76,15 @@ def fit_ramps(
     dark : (ny, nx) float32, average dark current
     weights, pairs : see `heliodor_detector.steps.ramp_fit.weights`; pairs of every integration
     spans : (nints, 2) int64; first and last group of ramps that have no flags of their own
-    rejected : (nints, ngroups) uint8; DO_NOT_USE in groups that have it in every pixel
-    network : sorting network for as many values as a ramp has differences
+    rejected : (nints, ngroups) uint8; DO_NOT_USE in groups that have it in most pixels
+    networks, network_parts : median networks of the integrations, see `median_networks`
+    full_network : sorting network for as many values as a ramp has differences
     groups : (start, stop, first, last), see `heliodor_detector.steps.ramp_fit.ramps.Exposure`
     clock : (time between groups, between frames, from the reset to a first group alone) [s]
     suppress : give up ramps with one good group
-    rateints : (4, nints, ny, nx) float32 [DN/s], [(DN/s)^2]; slope, err, var_poisson, var_rnoise
-    rateints_dq : (nints, ny, nx) uint32
+    rateints : (nints, at least 5, ny, nx) float32 [DN/s], [(DN/s)^2]; slope, err, var_poisson,
+        var_rnoise, bits of the DQ; may be `data` itself
+    rateints_dq : the same as uint32
     rate : (4, ny, nx) float32, as rateints
     rate_dq : (ny, nx) uint32
     median_rates : (ny, nx) float64 [DN/s], or of size 0; set to the median over the exposure
@@ -99,182 +100,166 @@ def fit_ramps(
     exposure = Exposure(data, groupdq, zeroframe, weights, groups, clock, suppress)
     n = groups[1] - groups[0]
     group_time = clock[0]
-    columns = min(nx, columns_at_once(n - 1))
 
-    # scratch for one ramp, then for a block of columns
+    # scratch for one ramp, for the differences of a block of ramps and of a few with flags
     scratch = new_scratch(ngroups)
-    samples = np.empty((n - 1, columns))
-    total, bits = np.empty(columns, np.float32), np.empty(columns, np.uint8)
-    clean, marked = np.empty((nints, columns), np.bool_), np.empty(nints, np.int64)
-    dqs = np.empty((2, columns), np.uint32)
+    samples, few = np.empty((n - 1, block_width(nx, n - 1))), np.empty((n - 1, FEW))
+    counts = np.empty(FEW, np.int64)
+    # for a row of all integrations: ramps without flags, columns of the others
+    clean, places = np.empty((nints, nx), np.bool_), np.empty((nints, nx), np.int32)
+    marked = np.empty(nints, np.int64)
+    # for a row
+    bits = np.empty(nx, np.uint8)
+    single = np.empty((4, nx), np.float32)
+    total, read, photons, error = single[0], single[1], single[2], single[3]
+    dqs = np.empty((2, nx), np.uint32)
     dq, exposure_dq = dqs[0], dqs[1]
-    marks = np.empty((4, columns), np.bool_)
+    marks = np.empty((4, nx), np.bool_)
     ordinary, flagged, lossy, partly = marks[0], marks[1], marks[2], marks[3]
-    tally = np.empty((4, columns), np.int64)
-    classes, counts, unusable, saturated = tally[0], tally[1], tally[2], tally[3]
-    work = np.empty((14, columns))
+    tally = np.empty((2, nx), np.int32)
+    unusable, saturated = tally[0], tally[1]
+    work = np.empty((13, nx))
     g, noise, var_r, var_p, slopes, medians = work[0], work[1], work[2], work[3], work[4], work[5]
-    # of ramps without flags: results, and what each integration adds to the sums
-    error, known_p, inverse_r, inverse_p = work[10], work[11], work[12], work[13]
+    ratios, inverse_r, inverse_p = work[6], work[7], work[8]
     # sums over segments: slope / var_r, 1 / var_r, 1 / var_p, 1 / var_r with lost groups restored
-    sum_slope, sum_r, sum_p, sum_restored = work[6], work[7], work[8], work[9]
+    sum_slope, sum_r, sum_p, sum_restored = work[9], work[10], work[11], work[12]
 
     for y in range(row_start, row_stop):
-        for left in range(0, nx, columns):
-            x = min(left, nx - columns)  # the last block overlaps: its columns are done twice
-            here = slice(x, x + columns)
+        # the pixels
+        copy_row(gain[y], g)
+        copy_row(readnoise[y], noise)
+        copy_row(pixeldq[y], dq)
+        dark_row = dark[y]
+        for x in range(nx):
+            if not g[x] > 0.0:
+                dq[x] |= np.uint32(DO_NOT_USE | NO_GAIN_VALUE)
+        copy_row(dq, exposure_dq)
+        for x in range(nx):
+            medians[x] = sum_slope[x] = sum_r[x] = sum_p[x] = 0.0
+        for x in range(nx):
+            flagged[x] = lossy[x] = partly[x] = False
+        for x in range(nx):
+            unusable[x] = saturated[x] = 0
 
-            # the pixels
-            copy_row(gain[y, here], g)
-            copy_row(readnoise[y, here], noise)
-            copy_row(pixeldq[y, here], dq)
-            dark_row = dark[y, here]
-            for c in range(columns):
-                if not g[c] > 0.0:
-                    dq[c] |= np.uint32(DO_NOT_USE | NO_GAIN_VALUE)
-            copy_row(dq, exposure_dq)
-            for c in range(columns):
-                medians[c] = 0.0
-                sum_slope[c] = sum_r[c] = sum_p[c] = sum_restored[c] = 0.0
-                unusable[c] = saturated[c] = 0
-                flagged[c] = lossy[c] = partly[c] = False
-
-            # median rates, for the Poisson variance
-            known_length = -1
-            for i in range(nints):
-                first, last = spans[i]
-                length = last - first + 1
-                vector = length > 1  # shorter ramps are special cases, each of them
-                if length != known_length:
-                    read_variances(length, group_time, g, noise, var_r)
-                    for c in range(columns):
-                        ordinary[c] = (
-                            vector
-                            & ((dq[c] & np.uint32(INVALID)) == 0)
-                            & (var_r[c] > 0.0)
-                            & (var_r[c] < LARGE_VARIANCE)
-                        )
-                    known_length = length
-                marked[i] = find_clean(
-                    exposure, i, y, x, rejected[i], ordinary, clean[i], bits, total
+        # slopes of ramps without flags, and median rates of all
+        read_length = -1
+        for i in range(nints):
+            first, last = spans[i]
+            length = last - first + 1
+            vector = length > 1  # shorter ramps are special cases, each of them
+            if length != read_length:
+                read_variances(length, group_time, g, noise, var_r)
+                for x in range(nx):
+                    ordinary[x] = (
+                        vector
+                        & ((dq[x] & np.uint32(INVALID)) == 0)
+                        & (var_r[x] > 0.0)
+                        & (var_r[x] < LARGE_VARIANCE)
+                    )
+                for x in range(nx):
+                    inverse_r[x] = 1.0 / var_r[x]
+                copy_row(var_r, read)
+                read_length = length
+            marked[i] = find_clean(
+                exposure, i, y, rejected[i], ordinary, bits, total, clean[i], places[i]
+            )
+            if vector:
+                fit_clean(data, i, y, first, last, pairs[i], group_time, g, noise, ratios, slopes)
+                good = clean[i]
+                for x in range(nx):
+                    sum_slope[x] += slopes[x] / var_r[x] if good[x] else 0.0
+                for x in range(nx):
+                    sum_r[x] += inverse_r[x] if good[x] else 0.0
+                network = networks[network_parts[i, 0] : network_parts[i, 1]]
+                add_clean_rates(
+                    data, i, y, first, last, network, group_time, good, samples, medians
                 )
-                take_differences(data, i, y, x, first, last, samples)
-                for c in range(columns if marked[i] else 0):
-                    if clean[i, c]:
-                        continue
-                    _, _, _, time, lone = read_ramp(exposure, i, y, x + c, scratch)
-                    counts[c] = 0 if lone else first_differences(scratch, n, samples[:, c])
-                    if counts[c] == 0:
-                        for k in range(n - 1):
-                            samples[k, c] = np.inf
-                        medians[c] += first_group_rate(scratch, n, time, lone, clock)
-                sort_columns(samples, network)
-                if vector:
-                    add_medians(samples, length - 1, clean[i], group_time, medians)
-                for c in range(columns if marked[i] else 0):
-                    if not clean[i, c] and counts[c]:
-                        middle = samples[(counts[c] - 1) // 2, c] + samples[counts[c] // 2, c]
-                        medians[c] += 0.0 if np.isnan(middle) else middle / 2.0 / group_time
-            for c in range(columns):
-                medians[c] /= nints
-            if median_rates.size:
-                copy_row(medians, median_rates[y, here])
+                # the results may take the place of the ramps: those with flags are still needed
+                put_row(slopes, good, rateints[i, SLOPE, y])
+                put_row(read, good, rateints[i, VAR_RNOISE, y])
+                put_row(dq, good, rateints_dq[i, DQ, y])
+            some = places[i, : marked[i]]
+            add_flagged_rates(exposure, i, y, some, full_network, few, counts, scratch, medians)
+        for x in range(nx):
+            medians[x] /= nints
+        if median_rates.size:
+            copy_row(medians, median_rates[y])
+        copy_row(sum_r, sum_restored)
 
-            # integrations: all as if without flags, then those that have some
-            known_length = -1
-            for i in range(nints):
-                first, last = spans[i]
-                length = last - first + 1
-                if length != known_length:
+        # variances from photons, and ramps with flags
+        photon_length = -1
+        for i in range(nints):
+            first, last = spans[i]
+            length = last - first + 1
+            if length != photon_length:
+                if length != read_length:
                     read_variances(length, group_time, g, noise, var_r)
-                    for c in range(columns):
-                        var_p[c] = poisson_variance(
-                            length, group_time, group_time, g[c], medians[c], dark_row[c]
-                        )
-                    for c in range(columns):
-                        variance = var_p[c] + var_r[c]
-                        error[c] = 0.0 if variance > LARGE_VARIANCE else np.sqrt(variance)
-                    for c in range(columns):
-                        known_p[c] = known(var_p[c]) if var_p[c] > 0.0 else 0.0
-                    for c in range(columns):
-                        inverse_r[c] = 1.0 / var_r[c]
-                    for c in range(columns):
-                        inverse_p[c] = 1.0 / var_p[c] if var_p[c] > 0.0 else 0.0
-                    known_length = length
-                if length > 1:
-                    fit_clean(
-                        data, i, y, x, first, last, pairs[i], group_time, g, noise, classes, slopes
+                    read_length = length
+                for x in range(nx):
+                    var_p[x] = poisson_variance(
+                        length, group_time, group_time, g[x], medians[x], dark_row[x]
                     )
-                    copy_row(slopes, rateints[SLOPE, i, y, here])
-                    copy_row(var_r, rateints[VAR_RNOISE, i, y, here])
-                    copy_row(dq, rateints_dq[i, y, here])
-                    copy_row(known_p, rateints[VAR_POISSON, i, y, here])
-                    copy_row(error, rateints[ERR, i, y, here])
-                    for c in range(columns):
-                        sum_slope[c] += slopes[c] / var_r[c] if clean[i, c] else 0.0
-                    for c in range(columns):
-                        sum_r[c] += inverse_r[c] if clean[i, c] else 0.0
-                    for c in range(columns):
-                        sum_p[c] += inverse_p[c] if clean[i, c] else 0.0
-                    for c in range(columns):
-                        sum_restored[c] += inverse_r[c] if clean[i, c] else 0.0
-                for c in range(columns if marked[i] else 0):
-                    if clean[i, c]:
-                        continue
-                    ramp_dq, union, saturates, sums, result = fit_ramp(
-                        exposure,
-                        i,
-                        y,
-                        x + c,
-                        dq[c],
-                        g[c],
-                        noise[c],
-                        medians[c],
-                        dark_row[c],
-                        scratch,
-                    )
-                    flagged[c] = True
-                    partly[c] |= saturates
-                    lossy[c] |= (union & np.uint32(CHARGELOSS)) != 0
-                    exposure_dq[c] |= union & np.uint32(JUMP_DET | PERSISTENCE)
-                    unusable[c] += (ramp_dq & np.uint32(DO_NOT_USE)) != 0
-                    saturated[c] += (ramp_dq & np.uint32(SATURATED)) != 0
-                    sum_slope[c] += sums[0]
-                    sum_r[c] += sums[1]
-                    sum_p[c] += sums[2]
-                    sum_restored[c] += sums[3]
-                    rateints_dq[i, y, x + c] = ramp_dq | np.uint32(SATURATED * saturates)
-                    rateints[SLOPE, i, y, x + c] = result[0]
-                    rateints[ERR, i, y, x + c] = result[1]
-                    rateints[VAR_POISSON, i, y, x + c] = result[2]
-                    rateints[VAR_RNOISE, i, y, x + c] = result[3]
+                for x in range(nx):
+                    variance = var_p[x] + var_r[x]
+                    error[x] = 0.0 if variance > LARGE_VARIANCE else np.sqrt(variance)
+                for x in range(nx):
+                    photons[x] = known(var_p[x]) if var_p[x] > 0.0 else 0.0
+                for x in range(nx):
+                    inverse_p[x] = 1.0 / var_p[x] if var_p[x] > 0.0 else 0.0
+                photon_length = length
+            if length > 1:
+                good = clean[i]
+                put_row(photons, good, rateints[i, VAR_POISSON, y])
+                put_row(error, good, rateints[i, ERR, y])
+                for x in range(nx):
+                    sum_p[x] += inverse_p[x] if good[x] else 0.0
+            for k in range(marked[i]):
+                x = places[i, k]
+                ramp_dq, union, saturates, sums, result = fit_ramp(
+                    exposure, i, y, x, dq[x], g[x], noise[x], medians[x], dark_row[x], scratch
+                )
+                flagged[x] = True
+                partly[x] |= saturates
+                lossy[x] |= (union & np.uint32(CHARGELOSS)) != 0
+                exposure_dq[x] |= union & np.uint32(JUMP_DET | PERSISTENCE)
+                unusable[x] += (ramp_dq & np.uint32(DO_NOT_USE)) != 0
+                saturated[x] += (ramp_dq & np.uint32(SATURATED)) != 0
+                sum_slope[x] += sums[0]
+                sum_r[x] += sums[1]
+                sum_p[x] += sums[2]
+                sum_restored[x] += sums[3]
+                rateints_dq[i, DQ, y, x] = ramp_dq | np.uint32(SATURATED * saturates)
+                rateints[i, SLOPE, y, x] = result[0]
+                rateints[i, ERR, y, x] = result[1]
+                rateints[i, VAR_POISSON, y, x] = result[2]
+                rateints[i, VAR_RNOISE, y, x] = result[3]
 
-            # the exposure
-            for c in range(columns):
-                sum_r[c] = known_inverse(sum_r[c])
-            for c in range(columns):
-                sum_p[c] = known_inverse(sum_p[c])
-            row = rate[ERR, y, here]
-            for c in range(columns):
-                row[c] = np.sqrt(sum_p[c] + sum_r[c])
-            row = rate[SLOPE, y, here]
-            for c in range(columns):
-                row[c] = sum_slope[c] * sum_r[c]
-            copy_row(sum_p, rate[VAR_POISSON, y, here])
-            copy_row(sum_r, rate[VAR_RNOISE, y, here])
-            copy_row(exposure_dq, rate_dq[y, here])
-            for c in range(columns):
-                if not flagged[c]:
-                    continue
-                final_dq = exposure_dq[c]
-                if unusable[c] == nints:
-                    final_dq |= np.uint32(DO_NOT_USE)
-                if saturated[c] == nints:
-                    final_dq |= np.uint32(SATURATED)
-                if final_dq & np.uint32(INVALID):
-                    for plane in range(rate.shape[0]):
-                        rate[plane, y, x + c] = 0.0
-                    rate[SLOPE, y, x + c] = np.nan
-                if lossy[c] and sum_restored[c] > 0.0:
-                    rate[VAR_RNOISE, y, x + c] = known(1.0 / sum_restored[c])
-                rate_dq[y, x + c] = final_dq | np.uint32(SATURATED * partly[c])
+        # the exposure
+        for x in range(nx):
+            sum_r[x] = known_inverse(sum_r[x])
+        for x in range(nx):
+            sum_p[x] = known_inverse(sum_p[x])
+        row = rate[ERR, y]
+        for x in range(nx):
+            row[x] = np.sqrt(sum_p[x] + sum_r[x])
+        row = rate[SLOPE, y]
+        for x in range(nx):
+            row[x] = sum_slope[x] * sum_r[x]
+        copy_row(sum_p, rate[VAR_POISSON, y])
+        copy_row(sum_r, rate[VAR_RNOISE, y])
+        copy_row(exposure_dq, rate_dq[y])
+        for x in range(nx):
+            if not flagged[x]:
+                continue
+            final_dq = exposure_dq[x]
+            if unusable[x] == nints:
+                final_dq |= np.uint32(DO_NOT_USE)
+            if saturated[x] == nints:
+                final_dq |= np.uint32(SATURATED)
+            if final_dq & np.uint32(INVALID):
+                for plane in range(rate.shape[0]):
+                    rate[plane, y, x] = 0.0
+                rate[SLOPE, y, x] = np.nan
+            if lossy[x] and sum_restored[x] > 0.0:
+                rate[VAR_RNOISE, y, x] = known(1.0 / sum_restored[x])
+            rate_dq[y, x] = final_dq | np.uint32(SATURATED * partly[x])

@@ -16,7 +16,14 @@ from heliodor_detector.steps.ramp_fit.covariance import (
     SPACING,
 )
 from heliodor_detector.steps.ramp_fit.jumps import find_jumps
-from heliodor_detector.steps.ramp_fit.rows import ERR, SLOPE, VAR_POISSON, VAR_RNOISE, copy_row
+from heliodor_detector.steps.ramp_fit.rows import (
+    DQ,
+    ERR,
+    SLOPE,
+    VAR_POISSON,
+    VAR_RNOISE,
+    copy_row,
+)
 from heliodor_detector.steps.ramp_fit.tridiagonal import Fit, Ramps, Solution, solve
 
 INVALID = DO_NOT_USE | SATURATED
@@ -146,7 +153,7 @@ def finish_fit(table, ramps, solution, fit, results, chisq):
 @kernel(
     "void(f4[:,:,:,::1], u1[:,:,:,::1], u4[:,::1], f4[:,:,::1], f4[:,::1], f4[:,::1],"
     " f4[:,::1], f8[:,::1], i4[:,::1], i4[:,::1], UniTuple(i8, 2), i8, b1,"
-    " f4[:,:,:,::1], u4[:,:,::1], f4[:,:,::1], u4[:,::1], f4[:,::1], i8, i8)"
+    " f4[:,:,:,::1], u4[:,:,:,::1], f4[:,:,::1], u4[:,::1], f4[:,::1], i8, i8)"
 )
 def fit_likely(
     data,
@@ -187,8 +194,9 @@ def fit_likely(
     used : first and last group that take part
     nframes : frames averaged into a group
     with_saturated : differences of saturated groups take part in the median rate
-    rateints : (4, nints, ny, nx) float32 [DN/s], [(DN/s)^2]; slope, err, var_poisson, var_rnoise
-    rateints_dq : (nints, ny, nx) uint32
+    rateints : (nints, at least 5, ny, nx) float32 [DN/s], [(DN/s)^2]; slope, err, var_poisson,
+        var_rnoise, bits of the DQ; may be `data` itself
+    rateints_dq : the same as uint32
     rate : (4, ny, nx) float32, as rateints
     rate_dq : (ny, nx) uint32
     chisq : (ny, nx) float32; set to chi squared, added up over the integrations
@@ -203,6 +211,8 @@ def fit_likely(
     exposure = (data, groupdq, zeroframe, used, nframes, with_saturated)
     n = table.shape[1]
     columns = min(nx, columns_at_once(max(n, nints)))
+    while nx % columns:  # equal blocks: results may take the place of ramps, so none twice
+        columns -= 1
 
     cubes = np.empty((9, n, columns))
     sums = np.empty((10, columns))
@@ -222,8 +232,7 @@ def fit_likely(
     block = Block(cubes[8], tally[0], single[0], single[1], bits[0], bits[1], bits[2], bits[3])
 
     for y in range(row_start, row_stop):
-        for left in range(0, nx, columns):
-            x = min(left, nx - columns)  # the last block overlaps: its columns are done twice
+        for x in range(0, nx, columns):
             here = slice(x, x + columns)
             gain_row, noises, dark_row = gain[y, here], readnoise[y, here], dark[y, here]
             for c in range(columns):
@@ -253,11 +262,11 @@ def fit_likely(
                 solve(table, ramps, solution, fit, columns)
                 finish_fit(table, ramps, solution, fit, results, squares)
 
-                for plane in range(rateints.shape[0]):
-                    copy_row(results[plane], rateints[plane, i, y, here])
+                for plane in range(results.shape[0]):
+                    copy_row(results[plane], rateints[i, plane, y, here])
                 for c in range(columns):
                     squares_row[c] += np.float32(squares[c])
-                row = rateints_dq[i, y, here]
+                row = rateints_dq[i, DQ, y, here]
                 copy_row(pixeldq[y, here], row)
                 union, lost = block.union, block.lost
                 for c in range(columns):
@@ -277,5 +286,5 @@ def fit_likely(
             if nints > 1:
                 combine_integrations(rateints, y, x, network_ints, of_integrations, mean)
             for plane in range(rate.shape[0]):
-                only = rateints[plane, 0, y, here]
+                only = rateints[0, plane, y, here]
                 copy_row(mean[plane] if nints > 1 else only, rate[plane, y, here])

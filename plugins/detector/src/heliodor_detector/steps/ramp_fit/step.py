@@ -11,16 +11,22 @@ from heliodor.bits import DO_NOT_USE, SATURATED
 from heliodor.data import Product, Ramp
 from heliodor.step import Piece, References, Skipped, Step
 
-from heliodor_detector.medians import sorting_network
+from heliodor_detector.medians import median_network, sorting_network
 from heliodor_detector.steps.ramp_fit.params import RampFitParams
-from heliodor_detector.steps.ramp_fit.rows import ERR, SLOPE, VAR_POISSON, VAR_RNOISE
+from heliodor_detector.steps.ramp_fit.rows import DQ, ERR, SLOPE, VAR_POISSON, VAR_RNOISE
 from heliodor_detector.steps.ramp_fit.weights import pair_tables, weight_table
 
 if TYPE_CHECKING:
     from heliodor_detector.steps.ramp_fit.likelihood import Likelihood
 
+PLANES = 5
+"""Results of an integration: slope, error, its two parts squared, flags."""
+
 FEWEST_LIKELY = 4
 """Ramps with fewer groups are fitted by least squares whatever the algorithm."""
+
+SAMPLED_ROWS, SAMPLED_STRIDE = 8, 16
+"""Rows, and the stride of columns in them, that tell what most pixels are like."""
 
 
 class RampFit(Step[RampFitParams]):
@@ -46,8 +52,8 @@ class RampFit(Step[RampFitParams]):
                 return skipped
 
         empty = self.workspace.empty
-        self.rateints = empty((4, nints, ny, nx))
-        self.rateints_dq = empty((nints, ny, nx), np.uint32)
+        # planes of one integration after another, as groups are: they may take their place
+        self.rateints = ramp.data if ramp.spent else empty((nints, PLANES, ny, nx))
         self.rate = empty((4, ny, nx))
         self.rate_dq = empty((ny, nx), np.uint32)
 
@@ -95,7 +101,8 @@ class RampFit(Step[RampFitParams]):
         self.weights = weight_table(stop - start)
         self.spans, self.rejected = unflagged_groups(ramp, self.groups)
         self.pairs = pair_tables(self.weights, self.spans)
-        self.network = sorting_network(stop - start - 1)
+        self.networks, self.network_parts = median_networks(self.spans)
+        self.full_network = sorting_network(stop - start - 1)
         self.median_rates = np.empty((ny, nx) if self.params.save_opt else (0, 0))
         return None
 
@@ -125,7 +132,8 @@ class RampFit(Step[RampFitParams]):
 
     def fit(self, ramp: Ramp, piece: Piece) -> None:
         """Fit some rows of all integrations."""
-        products = (self.rateints, self.rateints_dq, self.rate, self.rate_dq)
+        dq = self.rateints.view(np.uint32)
+        products = (self.rateints, dq, self.rate, self.rate_dq)
         if self.likelihood is not None:
             self.likelihood.fit(ramp, piece, *products)
             return
@@ -143,7 +151,9 @@ class RampFit(Step[RampFitParams]):
             self.pairs,
             self.spans,
             self.rejected,
-            self.network,
+            self.networks,
+            self.network_parts,
+            self.full_network,
             self.groups,
             self.clock,
             self.suppress,
@@ -155,9 +165,11 @@ class RampFit(Step[RampFitParams]):
 
     def finish(self, ramp: Ramp) -> dict[str, Product]:
         """Give the products."""
+        ints = self.rateints.swapaxes(0, 1)
+        ints_dq = ints[DQ].view(np.uint32)
         products = [
             self._slopes("rate", self.image_model(ramp), self.rate, self.rate_dq, ramp),
-            self._slopes("rateints", "CubeModel", self.rateints, self.rateints_dq, ramp),
+            self._slopes("rateints", "CubeModel", ints, ints_dq, ramp),
         ]
         if self.params.save_opt:
             products.append(self._optional(ramp))
@@ -215,7 +227,7 @@ class RampFit(Step[RampFitParams]):
                 self.dark,
                 self.weights,
                 self.median_rates,
-                self.rateints[SLOPE],
+                self.rateints,
                 *common,
                 lead,
                 fits,
@@ -238,7 +250,7 @@ class RampFit(Step[RampFitParams]):
 def unflagged_groups(
     ramp: Ramp, groups: tuple[int, int, int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the groups of ramps that have no flags but those of all pixels.
+    """Find the groups of ramps that have no flags but those that most pixels have.
 
     Parameters
     ----------
@@ -248,10 +260,10 @@ def unflagged_groups(
     Returns
     -------
     spans : (nints, 2) int64; first and last group, (0, -1) if there are others between them
-    rejected : (nints, ngroups) uint8; DO_NOT_USE in groups that have it in every pixel
+    rejected : (nints, ngroups) uint8; DO_NOT_USE in groups that have it in most pixels
     """
     start, stop, first, last = groups
-    unusable = ramp.unusable_groups()
+    unusable = mostly_unusable(ramp.groupdq)
     asked = np.zeros(ramp.shape[1], bool)
     asked[max(first, start) : min(last + 1, stop)] = True
     spans = np.empty((ramp.shape[0], 2), np.int64)
@@ -260,6 +272,42 @@ def unflagged_groups(
         together = found.size > 0 and found[-1] - found[0] == found.size - 1
         span[:] = (found[0], found[-1]) if together else (0, -1)
     return spans, unusable.astype(np.uint8) * np.uint8(DO_NOT_USE)
+
+
+def median_networks(spans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the networks for the medians of the differences of every integration's ramps.
+
+    Parameters
+    ----------
+    spans : (nints, 2) int64; first and last group of an integration's ramps
+
+    Returns
+    -------
+    networks : (n_comparators, 2) int32; those of all lengths, one after another
+    parts : (nints, 2) int64; the range in it that is for an integration
+    """
+    counts = spans[:, 1] - spans[:, 0]
+    networks = {count: median_network(max(count, 0)) for count in sorted(set(counts.tolist()))}
+    stops = np.cumsum([len(network) for network in networks.values()])
+    ends = dict(zip(networks, stops.tolist(), strict=True))
+    parts = [(ends[count] - len(networks[count]), ends[count]) for count in counts.tolist()]
+    return np.concatenate(list(networks.values())), np.array(parts, np.int64)
+
+
+def mostly_unusable(groupdq: np.ndarray) -> np.ndarray:
+    """Find the groups that are DO_NOT_USE in more than half of a sample of the pixels.
+
+    Parameters
+    ----------
+    groupdq : (nints, ngroups, ny, nx) uint8
+
+    Returns
+    -------
+    (nints, ngroups) bool
+    """
+    apart = max(1, groupdq.shape[2] // SAMPLED_ROWS)
+    sample = groupdq[:, :, apart // 2 :: apart, ::SAMPLED_STRIDE] & np.uint8(DO_NOT_USE)
+    return np.count_nonzero(sample, axis=(2, 3)) * 2 > sample[0, 0].size
 
 
 def group_noise(readnoise: np.ndarray, gain: np.ndarray, nframes: int) -> np.ndarray:

@@ -27,23 +27,20 @@ def find_saturation(data, groupdq, threshold, first, integration, row_start, row
     """
     ngroups = data.shape[1]
     for y in range(row_start, row_stop):
-        limit = threshold[y]
         earliest = first[integration, y]
         for x in range(earliest.size):
             earliest[x] = ngroups
-        for group in range(ngroups - 1, -1, -1):
+    for group in range(ngroups - 1, -1, -1):
+        this = np.uint16(group)
+        for y in range(row_start, row_stop):
+            limit = threshold[y]
+            earliest = first[integration, y]
             row = data[integration, group, y]
             dq = groupdq[integration, group, y]
-            this = np.uint16(group)
-            at_floor = 0
             for x in range(row.size):
                 saturated = (row[x] >= limit[x]) | ((dq[x] & SATURATED) != 0)
                 earliest[x] = this if saturated else earliest[x]
-                at_floor |= row[x] <= 0.0
-            if at_floor:
-                for x in range(row.size):
-                    if row[x] <= 0.0:
-                        dq[x] |= FLOOR
+                dq[x] |= FLOOR if row[x] <= 0.0 else 0
 
 
 @kernel(

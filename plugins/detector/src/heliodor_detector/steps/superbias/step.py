@@ -18,9 +18,8 @@ class SuperBias(Step[SuperBiasParams]):
     def prepare(self, ramp: Ramp, refs: References) -> None:
         """Read the bias; where it is NaN nothing is subtracted."""
         reference = refs["superbias"]
-        self.bias = np.nan_to_num(
-            reference.plane("SCI"), copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf
-        )
+        self.bias = reference.plane("SCI")
+        self.bias[np.isnan(self.bias)] = 0.0
         ramp.pixeldq |= reference.dq()
 
     def subtract(self, ramp: Ramp, piece: Piece) -> None:
