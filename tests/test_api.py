@@ -74,6 +74,7 @@ def test_run_keeps_products_in_memory(done, small_nircam, monkeypatch, tmp_path)
     assert isinstance(result["rateints"], datamodels.CubeModel)
     assert isinstance(done["ramp"], datamodels.RampModel)
     assert result["rate"].meta.cal_step.jump == "COMPLETE"
+    assert result.products["rate"].keywords["S_JUMP"] == "COMPLETE"
     assert result.paths == {}
     assert not list(tmp_path.iterdir())
     with pytest.raises(KeyError, match="there is rate, rateints"):

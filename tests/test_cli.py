@@ -16,8 +16,8 @@ from astropy.io import fits
 from heliodor import errors
 
 COMMANDS = (
-    "run", "plan", "picture", "steps", "step", "modes", "pipeline", "pipelines", "plugins",
-    "simulate", "builds", "whatsnew",
+    "run", "plan", "picture", "steps", "step", "explain", "schema", "modes", "pipeline",
+    "pipelines", "plugins", "simulate", "builds", "whatsnew",
 )  # fmt: skip
 
 SHARED = ("pipelines", "calwebb_detector1", "--from", "heliodor-detector")

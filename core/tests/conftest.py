@@ -122,23 +122,25 @@ def made_up(tmp_path, plugin, make_uncal, monkeypatch):
     """
     registry = heliodor.plugins.registry
 
-    def make(steps: Any, distribution: str = "heliodor-x", **documents: str):
+    def make(steps: Any, *, instrument: str = "X", **documents: str):
         first, package = next(iter(documents)), f"pipelines_of_{tmp_path.name}"
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text("")
         for name, text in documents.items():
             (tmp_path / package / f"{name}.yaml").write_text(text)
         monkeypatch.syspath_prepend(tmp_path)
-        mode = ModeSpec("x-imaging", "X imaging", "X", Match({"INSTRUME": ("X",)}), {1: first})
+        mode = ModeSpec(
+            "x-imaging", "X imaging", instrument, Match({"INSTRUME": (instrument,)}), {1: first}
+        )
         plugin(
-            distribution,
+            "heliodor-x",
             heliodor_steps=steps,
             heliodor_modes=[mode],
             heliodor_pipelines=[Resource(package, f"{name}.yaml") for name in documents],
         )
-        monkeypatch.setenv("HELIODOR_PLUGINS", distribution.removeprefix("heliodor-"))
+        monkeypatch.setenv("HELIODOR_PLUGINS", "x")
         registry.cache_clear()
-        exposure = make_uncal(keywords={"INSTRUME": "X", "EXP_TYPE": "X_IMAGE"})
+        exposure = make_uncal(keywords={"INSTRUME": instrument})
 
         def calibrate(edits: str = "[]", do: Any = run, **options: Any):
             path = tmp_path / "my.yaml"

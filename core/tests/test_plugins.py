@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from importlib import metadata
 
 import pytest
@@ -15,6 +16,7 @@ from heliodor.declare import (
     ModeSpec,
     Resource,
     RuleSpec,
+    Scheme,
     SelectorSpec,
     StepSpec,
 )
@@ -216,6 +218,52 @@ def test_pipelines_of_one_name_may_come_from_several(plugin):
     ]
 
 
+# ------------------------------------------------------------------ steps by scheme
+
+
+def resolve(rest, instead_of):
+    """Resolve a name of a made-up scheme; the summary says how it was called."""
+    name = instead_of.name if instead_of else f"made:{rest}"
+    return replace(step(name), summary=rest)
+
+
+MADE = Scheme("made", "anything", f"{__name__}:resolve")
+
+
+@pytest.fixture
+def made(plugin, monkeypatch):
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
+    return Registry(
+        [
+            plugin("heliodor-made", heliodor_schemes=[MADE]),
+            plugin("heliodor-detector", heliodor_steps=[step()]),
+        ]
+    )
+
+
+def test_a_name_with_a_scheme_is_resolved_by_its_plugin(made):
+    for offer in (made.choose("made:x.Y", {}, ()), *made.offers("made:x.Y")):
+        assert (offer.spec.name, offer.spec.summary) == ("made:x.Y", "x.Y")
+        assert offer.plugin.distribution == "heliodor-made"
+
+
+def test_a_step_of_a_scheme_stands_in_for_a_declared_one(made):
+    offer = made.choose("jump", {}, ["heliodor-detector"], use="made:x.Y")
+    assert (offer.spec.name, offer.spec.summary) == ("jump", "x.Y")
+    assert made.choose("jump", {}, ["heliodor-detector"]).spec.summary == "Do nothing."
+
+
+def test_an_unknown_scheme_names_the_nearest_and_a_package(made):
+    with pytest.raises(UsageError, match=r"Did you mean 'made'.*pip install heliodor-maid"):
+        made.offers("maid:x.Y")
+
+
+def test_schemes_of_one_name_fail_both_plugins(plugin):
+    found = Registry([plugin(f"heliodor-{name}", heliodor_schemes=[MADE]) for name in "ab"])
+    assert [p.distribution for p in found.failed] == ["heliodor-a", "heliodor-b"]
+    assert not found.schemes
+
+
 # ------------------------------------------------------------------ which implementation
 
 NEAR = {"INSTRUME": "NIRSPEC", "READPATT": "NRSRAPID"}
@@ -409,6 +457,12 @@ def test_hook_heliodor_selectors(plugin):
 def test_hook_heliodor_pipelines(plugin):
     resource = Resource("heliodor_x", "pipelines/detector1.yaml")
     assert declared_by(plugin, "heliodor_pipelines", resource) == (resource,)
+
+
+def test_hook_heliodor_schemes(plugin):
+    scheme = Scheme("stpipe", "a Step by its class", "nowhere:resolve")
+    found = Registry([plugin("heliodor-x", heliodor_schemes=[scheme])])
+    assert found.schemes == {"stpipe": scheme}
 
 
 def test_hook_heliodor_commands(plugin):

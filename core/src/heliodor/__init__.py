@@ -1,8 +1,9 @@
 """Heliodor: JWST calibration assembled from plugins.
 
-`plan` says what will be done to an exposure, `run` does it, `run_step` runs one step on a data
-model; `steps` and `modes` list what is installed.  Importing this package costs nothing: what a
-name needs is imported when it is first used.
+`plan` says what will be done to an exposure, `run` does it, `run_all` does it to several,
+`run_step` runs one step on a data model; `explain` tells about parameters, `steps` and `modes`
+list what is installed.  Importing
+this package costs nothing: what a name needs is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from heliodor.api import modes, plan, run, run_step, steps
+    from heliodor.api import explain, modes, plan, run, run_all, run_step, steps
 
-__all__ = ["__version__", "modes", "plan", "run", "run_step", "steps"]
+__all__ = ["__version__", "explain", "modes", "plan", "run", "run_all", "run_step", "steps"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a notebook uses: `plan`, `run`, `run_step`, `steps`, `modes`."""
+"""What a notebook uses: `plan`, `run`, `run_all`, `run_step`, `explain`, `steps`, `modes`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from heliodor import planning
 from heliodor.declare import ModeSpec, StepSpec
-from heliodor.errors import UsageError
+from heliodor.errors import HeliodorError, UsageError
 from heliodor.observers import Observer
 from heliodor.plans import Plan, Request
 from heliodor.plugins import registry
@@ -16,6 +16,7 @@ from heliodor.plugins import registry
 if TYPE_CHECKING:
     from stdatamodels.jwst.datamodels import JwstDataModel
 
+    from heliodor.explaining import Explanation
     from heliodor.running import Result
 
 PathLike = str | Path
@@ -34,6 +35,8 @@ def plan(
     max_memory: int | None = None,
     scratch: PathLike | None = None,
     build: str | None = None,
+    parameter_files: PathLike | Iterable[PathLike] = (),
+    parameter_references: bool = True,
 ) -> Plan:
     """Decide what will be done to an exposure, from its headers alone.
 
@@ -51,6 +54,8 @@ def plan(
     max_memory : the process may take [bytes]; what is larger is worked on in files
     scratch : folder for those files; that of the products by default
     build : operational build to follow, such as ``"9.3"``
+    parameter_files : of the `jwst` package (ASDF), of steps or of the pipeline
+    parameter_references : whether those count that operations use (``pars-*``)
 
     Returns
     -------
@@ -73,6 +78,8 @@ def plan(
         max_memory=max_memory,
         scratch=None if scratch is None else Path(scratch),
         build=build,
+        parameter_files=_paths(parameter_files),
+        parameter_references=parameter_references,
         **given,
     )
     return planning.plan(path, request)
@@ -114,6 +121,44 @@ def run(
     return running.run(plan(path, **options), save=save, observer=observer)
 
 
+def run_all(
+    paths: Iterable[PathLike | Plan],
+    *,
+    save: bool = False,
+    observer: Observer | None = None,
+    **options: Any,
+) -> list[Result]:
+    """Calibrate several exposures, together where a step looks at several.
+
+    Parameters
+    ----------
+    paths : raw exposures, or their plans
+    save, observer : as of `run`
+    **options : as of `plan`
+
+    Returns
+    -------
+    their results, in order
+
+    Raises
+    ------
+    heliodor.errors.HeliodorError
+        An exposure cannot be calibrated; the others are first.
+    """
+    from heliodor import joint
+    from heliodor.running import Result
+
+    plans = [path if isinstance(path, Plan) else plan(path, **options) for path in paths]
+    done: dict[int, Result | HeliodorError] = {}
+    for batch in joint.batches(plans):
+        results = joint.run_all(joint.counted(batch), save=save, observer=observer)
+        done.update(zip(map(id, batch), results, strict=True))
+    for result in done.values():
+        if isinstance(result, HeliodorError):
+            raise result
+    return [result for each in plans if isinstance(result := done[id(each)], Result)]
+
+
 def run_step(
     name: str,
     data: JwstDataModel | PathLike,
@@ -121,6 +166,7 @@ def run_step(
     references: Mapping[str, PathLike] | PathLike | None = None,
     threads: int = 1,
     use: str | None = None,
+    parameter_references: bool = True,
     **parameters: Any,
 ) -> JwstDataModel | dict[str, JwstDataModel]:
     """Run one step on a data model.
@@ -132,6 +178,7 @@ def run_step(
     references : file by type, or a folder to search
     threads : pieces worked on at once
     use : distribution whose implementation is wanted
+    parameter_references : whether that of the step counts (``pars-jumpstep``), if it is found
     **parameters : of the step; a step that is asked for by name is run even where its default is
         to be left out
 
@@ -149,7 +196,32 @@ def run_step(
 
     given = references if isinstance(references, Mapping) else {}
     folders = () if references is None or isinstance(references, Mapping) else (Path(references),)
-    return run_single(name, data, given, folders, threads, use, parameters)
+    return run_single(name, data, given, folders, threads, use, parameters, parameter_references)
+
+
+def explain(name: str, path: PathLike | None = None, **options: Any) -> list[Explanation]:
+    """Say what a parameter is, and who has said what about it.
+
+    Parameters
+    ----------
+    name : ``STEP.PARAMETER``; ``STEP`` for all of a step; ``option.NAME`` for the pipeline's own
+    path : raw exposure; without one, all implementations of the step are explained
+    **options : as of `plan`
+
+    Returns
+    -------
+    one for each parameter, and without an exposure for each implementation
+
+    Raises
+    ------
+    heliodor.errors.HeliodorError
+        The exposure cannot be used; there is no such step or parameter, then the nearest is named.
+    """
+    from heliodor import explaining
+
+    if path is None and options:
+        raise UsageError("what counts depends on the exposure: give its file")
+    return explaining.explain(name, None if path is None else plan(path, **options))
 
 
 def steps() -> dict[str, tuple[StepSpec, ...]]:

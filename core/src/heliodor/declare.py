@@ -118,6 +118,7 @@ class RefNeed:
     options : parameters of the step that ask for it, one is enough, by being true or by a value
         (``refpix_algorithm=sirs``); none: it always is needed
     unless : parameter of the step that takes its place when it is given
+    exact : a file for FULL does not serve a subarray: there is nothing in it to be cut
     planes : two-dimensional planes held in memory while the step runs (for the plan)
     header : keyword that records the file in products; made from the type unless given
     """
@@ -128,6 +129,7 @@ class RefNeed:
     when: Match = ANY
     options: tuple[str, ...] = ()
     unless: str = ""
+    exact: bool = False
     planes: int = 1
     header: str = ""
 
@@ -187,6 +189,8 @@ class StepSpec:
     status : keyword that records the outcome (``S_REFPIX``); at most 8 letters
     sets_bits : data quality bits it may set
     takes : what it works on, ``ramp`` or ``image`` (any product of slopes)
+    scope : how many exposures it looks at: one, all segments of one, or all that are run together;
+        beyond one, its phases look at ``association``
     reads : earlier products it needs beside what it works on (``rate``); it finds them in
         `heliodor.step.Step.inputs`, and is left out where there are none
     calls : steps that it asks for by `heliodor.step.Step.call`
@@ -209,6 +213,7 @@ class StepSpec:
     refs: tuple[RefNeed, ...] = ()
     sets_bits: tuple[str, ...] = ()
     takes: Literal["ramp", "image"] = "ramp"
+    scope: Literal["exposure", "segments", "association"] = "exposure"
     reads: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
     makes: tuple[Output, ...] = ()
@@ -384,6 +389,23 @@ class RuleSpec:
     same: tuple[str, ...] = ()
     product: str = ""
     valid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """Names of steps that no plugin can list: ``SCHEME:REST``, where the rest says which.
+
+    Attributes
+    ----------
+    name : the word before the colon (``stpipe``)
+    help : a line that says what comes after it
+    impl : dotted path of a function ``resolve(rest, instead_of)`` that returns a `StepSpec`;
+        ``instead_of`` is the declared implementation it stands in for (``use:``), or None
+    """
+
+    name: str
+    help: str
+    impl: str
 
 
 @dataclass(frozen=True, slots=True)

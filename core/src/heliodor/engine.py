@@ -17,7 +17,7 @@ from heliodor.data import Product, Ramp
 from heliodor.declare import Note, Phase, StepSpec
 from heliodor.errors import PluginError, StepError
 from heliodor.params import Params
-from heliodor.step import Piece, References, Skipped, Step
+from heliodor.step import Members, Piece, References, Skipped, Step
 from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Outcome:
     flagged : samples and pixels that got one of the step's bits, by bit name
     products : what the step made, by name; a run hands them on to their ports
     calls : steps that it has called, as they were planned, and what became of each
+    members : names of the exposures, if it has looked at several
     """
 
     status: Status
@@ -51,6 +52,7 @@ class Outcome:
     flagged: dict[str, int] = field(default_factory=dict)
     products: dict[str, Product] = field(default_factory=dict)
     calls: list[tuple[PlannedStep, Outcome]] = field(default_factory=list)
+    members: tuple[str, ...] = ()
 
 
 def load(path: str) -> Any:
@@ -117,7 +119,7 @@ class Task:
     def __init__(
         self,
         spec: StepSpec,
-        data: Ramp | Product,
+        data: Ramp | Product | Members,
         params: Params,
         references: Mapping[str, Reference],
         threads: int = 1,

@@ -36,6 +36,11 @@ NEEDED_OF_RAMPS = ("READPATT", "NINTS", "NGROUPS", "NFRAMES")
 
 RAMP_LEVELS = ("uncal", "ramp")
 
+SIZES = ("nints", "ngroups", "ny", "nx")
+
+STAGES = {"uncal": 1, "ramp": 1, "rate": 2, "rateints": 2, "cal": 3, "calints": 3}
+"""The stage that takes exposures of a level."""
+
 _LEVELS = {
     "Level1bModel": "uncal",
     "RampModel": "ramp",
@@ -68,6 +73,12 @@ class Exposure:
     rootname: str
     suffix: str
     size: int
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Lengths of its axes by name, of `SIZES`; of an image or a stack, without groups."""
+        names = {4: SIZES, 3: ("nints", "ny", "nx"), 2: ("ny", "nx")}.get(len(self.shape), ())
+        return dict(zip(names, self.shape, strict=True))
 
     @property
     def sha256(self) -> str:

@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from heliodor.declare import Command, ModeSpec, Resource, RuleSpec, SelectorSpec, StepSpec
+from heliodor.declare import (
+    Command,
+    ModeSpec,
+    Resource,
+    RuleSpec,
+    Scheme,
+    SelectorSpec,
+    StepSpec,
+)
 
 if TYPE_CHECKING:
     from heliodor.engine import Outcome
@@ -87,6 +95,16 @@ def heliodor_pipelines() -> Iterable[Resource]:  # type: ignore[empty-body]
     Returns
     -------
     iterable of `Resource`, YAML files inside a package; read on demand
+    """
+
+
+@hookspec
+def heliodor_schemes() -> Iterable[Scheme]:  # type: ignore[empty-body]
+    """Offer steps that cannot be listed, by names of the form ``SCHEME:REST``.
+
+    Returns
+    -------
+    iterable of `Scheme`; names are unique among all plugins
     """
 
 

@@ -15,6 +15,7 @@ from heliodor.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from heliodor.documents.nodes import Setting
+    from heliodor.parameterfiles import ParameterFile
     from heliodor.params import Params
 
 P = TypeVar("P", bound="Params")
@@ -119,6 +120,12 @@ class Layered:
             where = str(setting.place)
             self.add(setting.layer, where, step, setting.param, setting.value, setting.folder)
 
+    def add_file(self, file: ParameterFile) -> None:
+        """Take what a parameter file says about steps."""
+        for value in file.values:
+            if value.step:
+                self.add(file.layer, file.path.name, value.step, value.param, value.value)
+
     def check(self, steps: Collection[str]) -> None:
         """Refuse values for steps that are not in the pipeline.
 
@@ -158,7 +165,7 @@ class Layered:
         UsageError
             for names the step does not have and values it does not take, all in one message
         """
-        chosen = self._chosen((name or label, label, path, f"/{path}"))
+        chosen = {given.param: given for given in self.said(label, name, path)}
         _refuse_unknown(label, model, chosen.values())
         params = _validated(label, model, chosen)
         default = Origin(LAYERS[0], f"{model.__module__}.{model.__qualname__}")
@@ -168,12 +175,13 @@ class Layered:
         }
         return params, origins
 
-    def _chosen(self, keys: tuple[str, ...]) -> dict[str, Given]:
-        """Give the strongest value of each parameter; of equals the last."""
+    def said(self, label: str, name: str | None = None, path: str = "") -> tuple[Given, ...]:
+        """Give all that was said about a step, the weakest first; of equals the last counts."""
+        keys = (name or label, label, path, f"/{path}")
         strength = {key: number for number, key in enumerate(keys)}
         mine = [given for given in self.given if given.step in strength]
         mine.sort(key=lambda given: (LAYERS.index(given.origin.layer), strength[given.step]))
-        return {given.param: given for given in mine}
+        return tuple(mine)
 
 
 def _refuse_unknown(label: str, model: type[Params], chosen: Collection[Given]) -> None:

@@ -95,6 +95,8 @@ def predict(
     zeroframe: bool = False,
     options: Mapping[str, bool] | None = None,
     joined: bool = False,
+    images: int = 0,
+    exposures: int = 1,
 ) -> Memory:
     """Predict the peak memory of a run.
 
@@ -105,6 +107,8 @@ def predict(
     zeroframe : whether the exposure has one
     options : which optional products are asked for, by ``step.parameter``
     joined : superstripes are joined on the way: for a moment there are two ramps
+    images : planes of an exposure that is no ramp
+    exposures : like this one, that are in memory at a time
     """
     nints, ngroups, ny, nx = shape
     sizes = {"i": nints, "g": ngroups, "y": ny, "x": nx}
@@ -142,8 +146,10 @@ def predict(
         products += made(load.spec, load.in_place)
         passing = products + sum(made(spec) for spec in load.others)
         most = max(most, (references + notes + passing, references, notes, passing))
-    held = 2 * samples if joined else samples
-    return Memory(FOUR * held, held, planes, *most[1:], row_size(shape))
+    if images:
+        planes += (images - 1) * FOUR * samples
+    held = exposures * (2 * samples if joined else samples)
+    return Memory(FOUR * held, held, exposures * planes, *most[1:], row_size(shape))
 
 
 def row_size(shape: tuple[int, ...]) -> int:

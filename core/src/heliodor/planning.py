@@ -7,26 +7,35 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from heliodor import exposures, stepfiles
-from heliodor.declare import ModeSpec, Output, RefNeed, StepSpec
+from heliodor import exposures, parametersources, stepfiles
+from heliodor.declare import ModeSpec, RefNeed, StepSpec
 from heliodor.documents.apply import options
 from heliodor.documents.facts import facts
 from heliodor.documents.nodes import MAIN
 from heliodor.documents.shipped import for_exposure
 from heliodor.documents.walk import CopyUse, SaveUse, StepUse, Use, walk, with_options
 from heliodor.engine import load
-from heliodor.errors import HeliodorError, PluginError, UsageError, did_you_mean
+from heliodor.errors import (
+    ExposureError,
+    HeliodorError,
+    NotYetError,
+    PluginError,
+    UsageError,
+    did_you_mean,
+)
+from heliodor.exposures import SIZES
 from heliodor.layers import Layered
-from heliodor.memory import Load, Memory, predict
+from heliodor.memory import Memory, predict
+from heliodor.parametersources import Wanted
 from heliodor.plans import Plan, PlannedCopy, PlannedNode, PlannedSave, PlannedStep, Request
 from heliodor.plugins import Offer, Registry, registry
 from heliodor.products.names import product_name
+from heliodor.reachable import left_out, loads, reachable, switches, wanted
 from heliodor.references.selectors import Answer, NotApplicable, Sources, select_all
 
 if TYPE_CHECKING:
     from heliodor.builds.history import Profile, Reproduction
     from heliodor.exposures import Exposure
-    from heliodor.params import Params
 
 
 _Placed: TypeAlias = tuple[StepUse, str] | SaveUse | CopyUse
@@ -54,7 +63,8 @@ def plan(path: str | Path, request: Request | None = None) -> Plan:
         mode = plugins.recognise(exposure.keywords)
     except HeliodorError as error:
         raise type(error)(f"{path}: {error}") from error
-    exposures.check_ramp(exposure, mode.layout.ramp)
+    if request is None or not request.pipelines:
+        exposures.check_ramp(exposure, mode.layout.ramp)
     return _Planner(plugins, exposure, mode, request or Request()).plan()
 
 
@@ -66,22 +76,44 @@ class _Planner:
         self.exposure = exposure
         self.mode = mode
         self.request = request
-        known = dict(zip(("nints", "ngroups", "ny", "nx"), exposure.shape, strict=True))
         self.layers, given = _asked(request)
+        stage = exposures.STAGES.get(exposure.level, 1)
         about = facts(
-            exposure.keywords, stage=1, shape=known, mode={"name": mode.name}, option=given
+            exposure.keywords,
+            stage=stage,
+            shape=exposure.sizes,
+            mode={"name": mode.name},
+            option=given,
         )
         owner = plugins.owner(mode).distribution
         self.profile = _profile(plugins, request.build, {owner, *mode.providers})
-        self.pipeline = for_exposure(plugins, mode, 1, about, request.pipelines, self.profile)
-        self.facts = with_options(self.pipeline.document, about)
-        _check_options(given, options(self.pipeline.document))
+        self.pipeline = for_exposure(plugins, mode, stage, about, request.pipelines, self.profile)
+        self.takes = self.pipeline.document.in_.get(MAIN, MAIN)
+        if self.takes in (MAIN, *exposures.RAMP_LEVELS):
+            exposures.check_ramp(exposure, mode.layout.ramp)
+        elif exposure.level != self.takes:
+            raise ExposureError(
+                f"{exposure.path}: is of level {exposure.level}; "
+                f"{self.pipeline.document.name} takes {self.takes}."
+            )
+        self.sources = Sources(request.references, request.folders, exposure.path)
+        self.files = parametersources.for_pipeline(
+            self.pipeline.document,
+            mode.pipelines.get(stage, ""),
+            plugins,
+            exposure.keywords,
+            Wanted(self.sources, request.parameter_files, request.parameter_references),
+        )
+        document = parametersources.with_options(self.pipeline.document, self.files)
+        self.pipeline = replace(self.pipeline, document=document)
+        self.facts = with_options(document, about)
+        _check_options(given, options(document))
         self.trusted = {owner, *mode.providers, self.pipeline.distribution}
 
     def plan(self) -> Plan:
         uses = list(walk(self.pipeline.document, self.facts))
         self.names: set[str] = set()
-        self.ramps = {MAIN}
+        self.ramps = {MAIN} if self.exposure.level in exposures.RAMP_LEVELS else set()
         steps = [each for use in uses if isinstance(use, StepUse) for each in (*use.wrappers, use)]
         for use in steps:
             # what a build did with a step says nothing about a stranger's
@@ -91,25 +123,30 @@ class _Planner:
                 [each for each in use.settings if not (strange and each.layer == "build profile")],
             )
             self.names |= {use.label, use.step, use.path, f"/{use.path}"}
+        for use in steps:
+            for file in self.files:
+                self.layers.add_file(file.about((use.label, use.step), f"/{use.path}"))
         nodes = [node for use in self._by_port(uses) for node in self._nodes(use)]
         if self.profile is not None:
             self.profile.refuse_absent(self.layers.given, self.names, self.pipeline.bare)
         self.layers.check(self.names)
-        nodes = _reachable(self._with_references(nodes))
-        steps_planned = [node for node in nodes if isinstance(node, PlannedStep)]
-        stepfiles.refuse_shared_keywords(steps_planned)
+        nodes = reachable(self._with_references(nodes))
+        stepfiles.refuse_shared_keywords([node for node in nodes if isinstance(node, PlannedStep)])
         nodes = self._spending(nodes)
+        nints, ngroups, ny, nx = (self.exposure.sizes.get(name, 1) for name in SIZES)
         memory = predict(
-            self.exposure.shape,
-            _loads(nodes),
+            (nints, ngroups, ny, nx),
+            loads(nodes),
             zeroframe=bool(self.exposure.keywords.get("ZEROFRAM")),
-            options=_switches(nodes),
+            options=switches(nodes),
             joined=bool(self.exposure.keywords.get("SSTR_NST")),
+            exposures=self.request.together,
+            images=0 if self.exposure.level in exposures.RAMP_LEVELS else len(self.exposure.planes),
         )
         self._check_limit(memory)
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
-            self._reproduction(nodes),
+            self.files, self._reproduction(nodes),
         )  # fmt: skip
 
     def _reproduction(self, nodes: list[PlannedNode]) -> Reproduction | None:
@@ -131,10 +168,10 @@ class _Planner:
         last = users[-1] if users else None
         if not isinstance(last, PlannedStep) or last.alone or last.calls:
             return nodes
-        wanted = [output for output in last.spec.makes if _wanted(output, last.params)]
-        ngroups = self.exposure.shape[1]
-        fits = any(output.in_place and output.planes <= ngroups for output in wanted)
-        if not fits or any(output.option for output in wanted):
+        made = [output for output in last.spec.makes if wanted(output, last.params)]
+        ngroups = self.exposure.sizes.get("ngroups", 0)
+        fits = any(output.in_place and output.planes <= ngroups for output in made)
+        if not fits or any(output.option for output in made):
             return nodes
         return [replace(node, in_place=True) if node is last else node for node in nodes]
 
@@ -214,6 +251,17 @@ class _Planner:
 
     def _step(self, use: StepUse, port: str) -> PlannedStep:
         offer, use = self._offer(use, port)
+        if (
+            self.exposure.level not in exposures.RAMP_LEVELS
+            and port == MAIN
+            and offer.spec.takes == "ramp"
+        ):
+            raise use.place.error(f"{use.label} works on ramps, and not on {self.takes}.")
+        if offer.spec.scope != "exposure" and (use.on_error != "fail" or use.wrappers):
+            raise NotYetError(
+                f"{use.place}: {use.label} looks at several exposures; it cannot be wrapped, or "
+                "have 'on_error', yet."
+            )
         params, origins = self.layers.resolve(
             use.label, load(offer.spec.params), use.step, use.path
         )
@@ -235,12 +283,13 @@ class _Planner:
             runs=runs,
             reason=reason,
             condition=use.condition,
-            offered=self._offered(offer),
+            offered=() if use.use or ":" in use.step else self._offered(offer),
             inputs=_inputs(use, offer.spec),
             on_error=use.on_error,
             round=use.round,
             wrappers=tuple(self._wrapper(wrapper, port) for wrapper in use.wrappers),
             calls=self._calls(use, offer, ()) if runs else (),
+            said=self.layers.said(use.label, use.step, use.path),
         )
         return step if runs else left_out(step, reason)
 
@@ -320,7 +369,8 @@ class _Planner:
                         for need in each.spec.refs:
                             if need.asked(keywords, each.params):
                                 needs.setdefault(need.type, need)
-        sources = Sources(self.request.references, self.request.folders, self.exposure.path)
+        overrides = parametersources.overrides(self.request.references, self.files)
+        sources = replace(self.sources, overrides=overrides)
         answers = select_all(self.plugins.selectors, tuple(needs.values()), keywords, sources)
         return [
             self._given(node, answers) if isinstance(node, PlannedStep) and node.runs else node
@@ -346,13 +396,6 @@ class _Planner:
             if not called.runs:
                 return left_out(step, f"{called.label} cannot be done: {called.reason}")
         return step
-
-
-def left_out(step: PlannedStep, reason: str) -> PlannedStep:
-    """Leave a step out, and with it those that wrap it."""
-    because = f"{step.label} is left out"
-    wrappers = tuple(replace(each, runs=False, reason=because) for each in step.wrappers)
-    return replace(step, runs=False, reason=reason, wrappers=wrappers)
 
 
 def _profile(plugins: Registry, build: str | None, trusted: set[str]) -> Profile | None:
@@ -383,71 +426,6 @@ def _inputs(use: StepUse, spec: StepSpec) -> Mapping[str, str]:
         if name not in spec.reads:
             raise use.place.error(did_you_mean(name, spec.reads, f"input of {use.label}"))
     return {name: use.inputs.get(name, name) for name in spec.reads}
-
-
-def _reachable(nodes: list[PlannedNode]) -> list[PlannedNode]:
-    """Leave out what works on a product that no running step makes."""
-    made = {MAIN}
-    kept: list[PlannedNode] = []
-    for node in nodes:
-        if not isinstance(node, PlannedStep):
-            if node.port in made:
-                kept.append(node)
-            if isinstance(node, PlannedCopy):
-                made |= {node.to} if node.port in made else set()
-            continue
-        missing = sorted(node.uses - made)
-        if missing:
-            reason = node.reason or f"there will be no {', no '.join(missing)}"
-            kept.append(left_out(node, reason))
-            continue
-        kept.append(node)
-        for step in (*node.wrappers, node):
-            if step.runs:
-                asked = (out for out in step.spec.makes if _wanted(out, step.params))
-                made.update(step.to.get(out.name, out.name) for out in asked)
-    return [_with_planes(node, kept) if isinstance(node, PlannedCopy) else node for node in kept]
-
-
-def _with_planes(copy: PlannedCopy, nodes: list[PlannedNode]) -> PlannedCopy:
-    """Name the planes that steps on a copy change."""
-    written: set[str] = set()
-    for node in nodes:
-        if isinstance(node, PlannedStep) and node.runs and node.port == copy.to:
-            written.update(*(step.spec.writes for step in (node, *node.wrappers)))
-    return replace(copy, planes=tuple(sorted(written)))
-
-
-def _loads(nodes: list[PlannedNode]) -> Iterator[Load]:
-    """Say what is at work at one time; rounds after the second are like that one."""
-    copies: dict[str, tuple[str, ...]] = {}
-    for node in nodes:
-        if isinstance(node, PlannedCopy):
-            copies[node.to] = node.planes
-        if not isinstance(node, PlannedStep) or not node.runs or node.round > 2:
-            continue
-        steps = (node, *node.wrappers)
-        called = [each for step in steps for each in step.all_calls]
-        held = [*copies.get(node.port, ()), *(plane for c in called for plane in c.spec.writes)]
-        if node.on_error == "skip":
-            held += node.spec.writes
-        others = [*node.wrappers, *called]
-        yield Load(node.spec, tuple(each.spec for each in others), tuple(held), node.in_place)
-
-
-def _switches(nodes: list[PlannedNode]) -> dict[str, bool]:
-    """Say which optional products are asked for."""
-    return {
-        f"{step.spec.name}.{output.option}": _wanted(output, step.params)
-        for node in nodes
-        if isinstance(node, PlannedStep) and node.runs
-        for step in (node, *node.wrappers, *node.all_calls)
-        for output in step.spec.makes
-    }
-
-
-def _wanted(output: Output, params: Params) -> bool:
-    return not output.option or bool(getattr(params, output.option))
 
 
 def _asked(request: Request) -> tuple[Layered, dict[str, Any]]:

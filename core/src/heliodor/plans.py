@@ -13,8 +13,9 @@ from heliodor.documents.conditions import Condition
 from heliodor.documents.nodes import MAIN, OnError
 from heliodor.documents.shipped import Chosen
 from heliodor.engine import STRIP
-from heliodor.layers import Origin
+from heliodor.layers import Given, Origin
 from heliodor.memory import RESERVE, ROOM, Memory
+from heliodor.parameterfiles import ParameterFile
 from heliodor.passes import convoys, share
 from heliodor.plugins import Offer
 from heliodor.references.selectors import Answer, Found, Unknown
@@ -44,7 +45,10 @@ class Request:
     strip : rows in a piece; the result depends on neither
     max_memory : the process may hold [bytes]; what is larger is worked on in files; None: no limit
     scratch : folder for those files; the products' one if None
+    parameter_files : of the `jwst` package, in the order in which they count
+    parameter_references : whether those that the archive gives to operations count (``pars-*``)
     layer : who asks, of `heliodor.layers.LAYERS`
+    together : exposures that are in memory at a time, because steps look at all of them
     build : name of the operational build to follow; None: none
     """
 
@@ -58,7 +62,10 @@ class Request:
     strip: int = STRIP
     max_memory: int | None = None
     scratch: Path | None = None
+    parameter_files: tuple[Path, ...] = ()
+    parameter_references: bool = True
     layer: str = "command line"
+    together: int = 1
     build: str | None = None
 
 
@@ -85,6 +92,7 @@ class PlannedStep:
     wrappers : steps with something to do before and after it, the outermost first
     calls : steps that it may call
     in_place : it may put results into the ramp's memory: nothing needs the ramp after it
+    said : all that any layer said about its parameters, the weakest first
     """
 
     label: str
@@ -104,6 +112,7 @@ class PlannedStep:
     wrappers: tuple[PlannedStep, ...] = ()
     calls: tuple[PlannedStep, ...] = ()
     in_place: bool = False
+    said: tuple[Given, ...] = ()
 
     @property
     def title(self) -> str:
@@ -127,7 +136,12 @@ class PlannedStep:
     @property
     def alone(self) -> bool:
         """Whether it must not go through the ramp together with others."""
-        return bool(self.wrappers) or bool(self.inputs) or self.on_error != "fail"
+        return bool(self.wrappers or self.inputs) or self.on_error != "fail" or self.joint
+
+    @property
+    def joint(self) -> bool:
+        """Whether it looks at several exposures."""
+        return self.spec.scope != "exposure"
 
     @property
     def spec(self) -> StepSpec:
@@ -210,6 +224,7 @@ class Plan:
     facts : what conditions are asked with
     memory : what it will take
     request : what the user asked for
+    parameter_files : that gave parameters, the weakest first
     build : the build that is followed, and what of it is not reproduced
     """
 
@@ -220,6 +235,7 @@ class Plan:
     facts: Mapping[str, Any]
     memory: Memory
     request: Request
+    parameter_files: tuple[ParameterFile, ...] = ()
     build: Reproduction | None = None
 
     @property
@@ -244,6 +260,11 @@ class Plan:
             for need in step.spec.refs
             if isinstance(answer := step.references.get(need.type), Unknown) and not need.optional
         )
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """How far its steps look: ``exposure``, ``segments``, ``association``."""
+        return frozenset(step.spec.scope for step in self.steps if step.runs)
 
     @property
     def on_scratch(self) -> bool:
@@ -315,6 +336,10 @@ class Plan:
             "pipeline": self.pipeline.document.name,
             "build": self.build.as_data() if self.build else None,
             "shape": list(self.exposure.shape),
+            "parameter_files": [
+                {"file": str(file.path), "found": file.why, "left_out": list(file.left_out)}
+                for file in self.parameter_files
+            ],
             "steps": [_step_data(step) for step in self.steps],
             "products": {save.suffix: str(save.path) for save in self.saves},
             "missing": [need.type for _, need, _ in self.missing],
@@ -351,6 +376,7 @@ def _step_data(step: PlannedStep) -> dict[str, Any]:
             for name, answer in step.references.items()
         },
         "inputs": dict(step.inputs),
+        "scope": step.spec.scope,
         "wraps": step.spec.wraps,
         "on_error": step.on_error,
         "round": step.round,

@@ -30,6 +30,7 @@ from heliodor.declare import (
     ModeSpec,
     Resource,
     RuleSpec,
+    Scheme,
     SelectorSpec,
     StepSpec,
 )
@@ -45,6 +46,7 @@ DECLARING = {
     "heliodor_rules": RuleSpec,
     "heliodor_selectors": SelectorSpec,
     "heliodor_pipelines": Resource,
+    "heliodor_schemes": Scheme,
     "heliodor_builds": Resource,
     "heliodor_commands": Command,
 }
@@ -54,6 +56,7 @@ UNIQUE = {
     "heliodor_modes": "name",
     "heliodor_rules": "name",
     "heliodor_selectors": "rank",
+    "heliodor_schemes": "name",
     "heliodor_commands": "name",
 }
 """Hooks and what no two of their records may share."""
@@ -84,7 +87,7 @@ class Plugin:
     records: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     deprecations: tuple[str, ...] = ()
 
-    @property
+    @functools.cached_property
     def version(self) -> str:
         """Version of the distribution."""
         if said := re.search(r"^Version: *(.+?) *$", self.about, re.MULTILINE):
@@ -147,6 +150,7 @@ class Registry:
             self.steps.setdefault(spec.name, []).append(Offer(spec, plugin))
         self.modes: dict[str, ModeSpec] = self._by_name("heliodor_modes")
         self.rules: dict[str, RuleSpec] = self._by_name("heliodor_rules")
+        self.schemes: dict[str, Scheme] = self._by_name("heliodor_schemes")
         self.commands: dict[str, Command] = self._by_name("heliodor_commands")
         self.selectors: list[SelectorSpec] = sorted(
             (spec for _, spec in self._records("heliodor_selectors")), key=lambda spec: spec.rank
@@ -182,9 +186,36 @@ class Registry:
         UsageError
             There is none; the message names what is nearest, and plugins that failed.
         """
+        if ":" in name:
+            return [self.resolve(name)]
         if name not in self.steps:
             raise UsageError(did_you_mean(name, self.steps, "step") + self._failures())
         return self.steps[name]
+
+    def resolve(self, name: str, instead_of: StepSpec | None = None) -> Offer:
+        """Find the step that a name of the form ``SCHEME:REST`` means.
+
+        Parameters
+        ----------
+        name : as it stands in a document
+        instead_of : the declared implementation it stands in for, or None
+
+        Raises
+        ------
+        UsageError
+            There is no such scheme, or no such step in it.
+        """
+        from heliodor.engine import load
+
+        scheme, _, rest = name.partition(":")
+        if scheme not in self.schemes:
+            raise UsageError(
+                did_you_mean(scheme, self.schemes, "scheme of steps")
+                + f" A package may be missing: `pip install heliodor-{scheme}`."
+                + self._failures()
+            )
+        found = self.schemes[scheme]
+        return Offer(load(found.impl)(rest, instead_of), self.owner(found))
 
     def choose(
         self, name: str, keywords: Keywords, trusted: Iterable[str], use: str | None = None
@@ -199,7 +230,7 @@ class Registry:
         name : of the step
         keywords : of the exposure
         trusted : distributions that may be chosen without being named
-        use : distribution that a document asks for
+        use : distribution that a document asks for, or a step by ``SCHEME:REST``
 
         Raises
         ------
@@ -208,6 +239,8 @@ class Registry:
         UsageError
             None is for this exposure, or the step is unknown.
         """
+        if use is not None and ":" in use:
+            return self.resolve(use, self.choose(name, keywords, trusted).spec)
         offers = self.offers(name)
         known = {offer.plugin.distribution for offer in offers}
         if use is not None and use not in known:

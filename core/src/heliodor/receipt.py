@@ -81,6 +81,7 @@ class StepRecord:
     references : those it used
     flagged : samples that got one of its bits, by bit name
     calls : steps that it has called
+    members : names of the exposures, if it has looked at several
     """
 
     name: str
@@ -95,6 +96,7 @@ class StepRecord:
     label: str = ""
     round: int = 0
     calls: tuple[StepRecord, ...] = ()
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

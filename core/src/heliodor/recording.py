@@ -54,6 +54,9 @@ def _receipt(plan: Plan, done: Done) -> receipt.Receipt:
             "build": plan.build.as_data() if plan.build else None,
             "pipeline_files": list(plan.pipeline.files),
             "pipeline_options": _options(plan.request),
+            "parameter_files": {
+                file.path.name: file_sha256(file.path) for file in plan.parameter_files
+            },
         },
     )
 
@@ -89,5 +92,6 @@ def _step_record(step: PlannedStep, outcome: Outcome) -> receipt.StepRecord:
             if isinstance(answer, Found) and step.runs
         ),
         flagged=outcome.flagged,
+        members=outcome.members,
         calls=tuple(_step_record(called, result) for called, result in outcome.calls),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ from heliodor.products.folder import check_folder
 from heliodor.recording import provenance
 from heliodor.scratch import Scratch
 from heliodor.services import opened, services
+from heliodor.step import Member, References
 from heliodor.together import Broken, Convoy, begin
 from heliodor.workspace import MEMORY, Workspace
 
@@ -112,8 +113,12 @@ def run(plan: Plan, *, save: bool = True, observer: Observer | None = None) -> R
     heliodor.errors.OutputError
         A product cannot be written; no part of it is left behind.
     """
-    _check_references(plan)
-    return _Run(plan, save, observer or Observer()).run()
+    from heliodor.joint import run_all
+
+    (result,) = run_all([plan], save=save, observer=observer)
+    if isinstance(result, HeliodorError):
+        raise result
+    return result
 
 
 def _check_references(plan: Plan) -> None:
@@ -142,8 +147,16 @@ def _refuse_own_input(plan: Plan) -> None:
             )
 
 
-class _Run:
-    """One plan being carried out."""
+class Run:
+    """One plan being carried out.
+
+    Attributes
+    ----------
+    plan, save, observer : as for `run`
+    result : as far as it has come
+    workspace : where its large arrays live
+    made : products of a step that looks at several exposures, for this one
+    """
 
     def __init__(self, plan: Plan, save: bool, observer: Observer):
         self.plan = plan
@@ -154,10 +167,13 @@ class _Run:
         self.ports: dict[str, Ramp | Product] = {}
         self.flags: dict[str, FlagCounter] = {}
         self.workspace: Workspace = MEMORY
+        self.made: dict[str, Product] = {}
         self.step: PlannedStep | None = None
 
-    def run(self) -> Result:
+    def carry_out(self) -> Generator[PlannedStep, None, None]:
+        """Carry out the plan; others carry out what is yielded, and call `ended`."""
         plan = self.plan
+        _check_references(plan)
         try:
             if self.save:
                 check_folder(plan.request.out)
@@ -167,21 +183,27 @@ class _Run:
                 plan.workspace() as self.workspace,
             ):
                 self.observer.reading(plan)
-                ramp = exposures.read_ramp(
-                    plan.exposure, plan.request.threads, self.workspace, plan.mode.layout.ramp
-                )
-                self.flags[MAIN] = FlagCounter(ramp)
-                self.ports[MAIN] = ramp
-                del ramp
-                self._nodes()
+                self._read()
+                yield from self._nodes()
+        except GeneratorExit:
+            raise
         except BaseException as error:
             self._event("on_failure", plan=plan, step=self.step, error=error)
             raise
         self.result.provenance = provenance(self.plan, self.result.outcomes)
         self._event("run_finished", result=self.result)
-        return self.result
 
-    def _nodes(self) -> None:
+    def _read(self) -> None:
+        plan = self.plan
+        if plan.exposure.level not in exposures.RAMP_LEVELS:
+            self.ports[MAIN] = exposures.read_product(plan.exposure.path)
+            return
+        self.ports[MAIN] = ramp = exposures.read_ramp(
+            plan.exposure, plan.request.threads, self.workspace, plan.mode.layout.ramp
+        )
+        self.flags[MAIN] = FlagCounter(ramp)
+
+    def _nodes(self) -> Iterator[PlannedStep]:
         number = 0
         for group in self.plan.groups:
             match group:
@@ -189,6 +211,8 @@ class _Run:
                     self._save(save)
                 case (PlannedCopy() as copy,):
                     self._copy(copy)
+                case (PlannedStep() as step,) if self._is_joint(step):
+                    yield step
                 case (PlannedStep() as step,) if step.alone or not self._on_scratch(step):
                     self._step(step)
                 case _:
@@ -198,6 +222,20 @@ class _Run:
 
     def _on_scratch(self, step: PlannedStep) -> bool:
         return isinstance(self.workspace, Scratch) and step.on_ramp
+
+    def _is_joint(self, step: PlannedStep) -> bool:
+        return step.joint and step.port in self.ports and self._left_out(step) is None
+
+    def member(self, step: PlannedStep, stack: ExitStack) -> Member:
+        """Give what a step sees of this exposure that looks at several."""
+        data = self.ports[step.port]
+        return Member(
+            self.plan.exposure.rootname,
+            data,
+            {name: self.ports[port] for name, port in step.inputs.items()},
+            References(opened(step.files, data, stack)),
+            {},
+        )
 
     def _copy(self, node: PlannedCopy) -> None:
         """Copy a port, for steps that go aside."""
@@ -217,38 +255,42 @@ class _Run:
         with ExitStack() as stack:
             for wrapper in step.wrappers:
                 stack.enter_context(self._around(wrapper))
-            self._started(step)
-            self._ended(step, self._left_out(step) or self._tried(step))
+            self.started(step)
+            self.ended(step, self._left_out(step) or self._tried(step))
 
     @contextmanager
     def _around(self, step: PlannedStep) -> Iterator[None]:
         """Do what a step has to do before another one, and in the end what it has to do after."""
-        self._started(step)
+        self.started(step)
         outcome = self._left_out(step)
         if outcome is not None:
             yield
         else:
             with ExitStack() as stack:
-                with self._blame(step):
+                with self.blame(step):
                     task = self._task(step, stack)
                     self._work(step, task)
                 before = Counter(self._flagged(step))
                 yield
-                with self._blame(step):
+                with self.blame(step):
                     task.after = True
                     self._work(step, task)
                     outcome = self._finished(step, task)
             outcome.flagged = dict(before + Counter(outcome.flagged))
-        self._ended(step, outcome)
+        self.ended(step, outcome)
 
-    def _started(self, step: PlannedStep) -> None:
+    def started(self, step: PlannedStep) -> None:
+        """Tell that a step begins."""
         self.step = step
         self._event("before_step", plan=self.plan, step=step)
         self.observer.step_started(self.plan, step)
 
-    def _ended(self, step: PlannedStep, outcome: Outcome) -> None:
+    def ended(self, step: PlannedStep, outcome: Outcome) -> None:
+        """Take what a step has made, and tell that it has ended."""
         self.result.outcomes.append((step, outcome))
         self.facts[f"status.{step.label}"] = outcome.status
+        if step.port in self.ports:
+            self.ports[step.port].keywords[step.spec.status] = outcome.status
         for name, product in outcome.products.items():
             port = step.to.get(name, name)
             self.ports[port] = product
@@ -287,7 +329,7 @@ class _Run:
             return Outcome("FAILED", str(error))
 
     def _execute(self, step: PlannedStep) -> Outcome:
-        with self._blame(step), ExitStack() as stack:
+        with self.blame(step), ExitStack() as stack:
             task = self._task(step, stack)
             self._work(step, task)
             return self._finished(step, task)
@@ -333,6 +375,10 @@ class _Run:
         outcome = task.end()
         for service in task.step.services.values():
             outcome.calls += service.calls()
+        return self.counted(step, outcome)
+
+    def counted(self, step: PlannedStep, outcome: Outcome) -> Outcome:
+        """Add what a step has flagged."""
         self._reshaped()
         outcome.flagged = self._flagged(step)
         return outcome
@@ -349,8 +395,9 @@ class _Run:
 
     def _reshaped(self) -> None:
         """Tell the scratch what the ramp looks like now."""
-        if isinstance(self.workspace, Scratch) and MAIN in self.ports:
-            for plane in (self._ramp.data, self._ramp.groupdq, self._ramp.zeroframe):
+        ramp = self.ports.get(MAIN)
+        if isinstance(self.workspace, Scratch) and isinstance(ramp, Ramp):
+            for plane in (ramp.data, ramp.groupdq, ramp.zeroframe):
                 if plane is not None:
                     self.workspace.reshaped(plane)
 
@@ -361,10 +408,10 @@ class _Run:
         tasks: dict[int, Task] = {}
         with ExitStack() as stack:
             for step in steps:
-                self._started(step)
+                self.started(step)
                 if self._left_out(step):
                     continue
-                with self._blame(step):
+                with self.blame(step):
                     tasks[id(step)] = task = self._task(step, stack)
                     begin(task, ramp)
             working = [step for step in steps if id(step) in tasks and tasks[id(step)].begun]
@@ -379,20 +426,20 @@ class _Run:
             try:
                 convoy.run(lambda done: self.observer.step_progress(steps[-1], done))
             except Broken as broken:
-                with self._blame(working[broken.number]):
+                with self.blame(working[broken.number]):
                     raise broken.error from None
             for step in steps:
                 outcome = self._left_out(step)
                 if outcome is None:
-                    with self._blame(step):
+                    with self.blame(step):
                         outcome = tasks[id(step)].end()
                     outcome.flagged = named(tasks[id(step)].flagged, step.spec)
-                self._ended(step, outcome)
+                self.ended(step, outcome)
         self._reshaped()
         self.flags[MAIN] = FlagCounter(ramp)
 
     @contextmanager
-    def _blame(self, step: PlannedStep) -> Iterator[None]:
+    def blame(self, step: PlannedStep) -> Iterator[None]:
         """Say of an error which step and which exposure it is about."""
         self.step = step
         place = f"{self.plan.exposure.path}: {step.label}"

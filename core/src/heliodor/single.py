@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heliodor import exposures, products, stepfiles
+from heliodor import exposures, parametersources, products, stepfiles
 from heliodor.data import Keywords, Product, Ramp
 from heliodor.declare import Layout, ModeSpec
 from heliodor.engine import execute, load
 from heliodor.errors import ReferenceError, StepError, UsageError
 from heliodor.layers import Layered
+from heliodor.parametersources import Wanted
 from heliodor.params import Params
 from heliodor.plugins import Offer, Registry, registry
 from heliodor.references.selectors import Found, NotApplicable, Sources, select_all
@@ -30,6 +32,7 @@ def run_single(
     threads: int,
     use: str | None,
     parameters: Mapping[str, Any],
+    parameter_references: bool = True,
 ) -> JwstDataModel | dict[str, JwstDataModel]:
     """Run a step; see `heliodor.api.run_step`."""
     plugins = registry()
@@ -41,12 +44,18 @@ def run_single(
         work = _read(plugins, data, plugins.offers(name)[0].spec.takes, threads)
         offer = plugins.choose(name, work.keywords, _trusted(plugins, work.keywords), use)
     name, layers = offer.spec.name, Layered()
+    sources = Sources(references, folders, source)
+    wanted = Wanted(sources, references=parameter_references)
+    pars = parametersources.for_step(name, plugins, work.keywords, wanted)
+    for file in pars:
+        layers.add_file(file)
     for key, value in {"skip": False, **parameters}.items():
         layers.add("Python", "run_step", name, key, value)
     params, _ = layers.resolve(name, load(offer.spec.params))
     files: dict[str, Path] | str = "skip is true"
     if not params.skip:
-        files = _references(offer, work, params, Sources(references, folders, source))
+        named = parametersources.overrides(references, pars)
+        files = _references(offer, work, params, replace(sources, overrides=named))
     status, reason = "SKIPPED", files if isinstance(files, str) else ""
     made: dict[str, Product] = {}
     if not isinstance(files, str):

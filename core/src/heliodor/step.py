@@ -85,6 +85,37 @@ class References(Mapping[str, "Reference"]):
         return len(self._files)
 
 
+@dataclass
+class Member:
+    """One of several exposures that a step looks at.
+
+    Attributes
+    ----------
+    name : of its file, without suffix
+    data : what the step works on; changes are written back by making them
+    inputs : earlier products that the step declares to read, by name
+    references : its reference files
+    products : what the step makes for it, by name; filled by the step
+    """
+
+    name: str
+    data: Any
+    inputs: Mapping[str, Any]
+    references: References
+    products: dict[str, Product]
+
+
+class Members(tuple[Member, ...]):
+    """Exposures that a step looks at together, in the order of their names."""
+
+    __slots__ = ()
+
+    @property
+    def shape(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of each."""
+        return tuple(member.data.shape for member in self)
+
+
 class Step(Generic[P]):
     """Base of all steps.
 
@@ -95,6 +126,9 @@ class Step(Generic[P]):
     integrations: it may be changed in `prepare`, `finish`, and phases that look at ``pixels`` or
     ``exposure``.  Of notes that an earlier phase has finished it may read other rows if it says so
     (`heliodor.declare.Phase.reaches`).
+
+    A step whose scope is more than one exposure gets `Members` instead of a ramp, and each phase is
+    called once, ``phase(self, members)``.
 
     Attributes
     ----------

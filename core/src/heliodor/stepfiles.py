@@ -72,7 +72,7 @@ class FileOffer(Offer):
 
 def is_code(step: str) -> bool:
     """Whether a step is named by a file or module, and not by its name alone."""
-    return ":" in step or "." in step
+    return "." in step.partition(":")[0]
 
 
 def find(step: str, plugins: Registry, *, ramp: bool = True) -> FileOffer:

@@ -24,7 +24,7 @@ def starting(word):
 
 
 def test_all_examples_are_of_a_kind_that_is_tested():
-    tested = [PIPELINE, *starting("extends:"), *starting("- "), *starting("when:")]
+    tested = [*starting("name:"), *starting("extends:"), *starting("- "), *starting("when:")]
     assert sorted(tested) == sorted(EXAMPLES)
 
 
@@ -32,6 +32,11 @@ def test_the_pipeline():
     document = parse(PIPELINE, "pipelines.md")
     found = list(walk(document, {"INSTRUME": "NIRCAM", "stage": 1}))
     assert sum(use.runs is True for use in found) == 13
+
+
+@pytest.mark.parametrize("example", starting("name:"))
+def test_whole_pipelines(example):
+    assert list(walk(parse(example, "pipelines.md"), {"INSTRUME": "NIRCAM", "stage": 1}))
 
 
 @pytest.mark.parametrize("example", starting("extends:"))

@@ -122,6 +122,7 @@ def test_the_other_nodes():
     [
         ("ramp_fit", "ramp_fit"),
         ("my_steps.py:destripe", "destripe"),
+        ("stpipe:jwst.jump.JumpStep", "JumpStep"),
         ("package.module", "module"),
         ("package.module:Name", "Name"),
     ],

@@ -48,7 +48,7 @@ def parser(chosen: str | None = None) -> Parser:
     chosen : the command that will be run: a plugin's code is loaded for its own command only, and
         plugins are looked for only by commands that need them
     """
-    from heliodor.cli import builds, lists, new, picture, pipeline, run
+    from heliodor.cli import builds, lists, new, parameters, picture, pipeline, run
 
     top = Parser(
         prog="heliodor",
@@ -72,6 +72,12 @@ def parser(chosen: str | None = None) -> Parser:
     add("picture", "Draw products as PNG pictures.", picture.configure)
     add("steps", "List the calibration steps.", lists.configure_steps)
     add("step", "Explain one step and its parameters.", lists.configure_step)
+    add(
+        "explain",
+        "Explain a parameter: value, meaning, and who set it.",
+        parameters.configure_explain,
+    )
+    add("schema", "Print the JSON Schema of pipelines or of a step.", parameters.configure_schema)
     add("modes", "List the instrument modes.", lists.configure_modes)
     add("pipelines", "List the pipelines, or print one.", lists.configure_pipelines)
     add("pipeline", "Show a pipeline with edits, or what they change.", pipeline.configure)

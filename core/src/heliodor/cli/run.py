@@ -13,7 +13,8 @@ from heliodor.errors import HeliodorError, UsageError
 from heliodor.products.names import product_name
 
 if TYPE_CHECKING:
-    from heliodor.plans import Request
+    from heliodor.plans import Plan, Request
+    from heliodor.running import Result
 
 
 def configure_run(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +50,25 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="+", type=Path, metavar="FILE", help="raw exposures (_uncal.fits)"
     )
+    add_options(parser)
+    parser.add_argument(
+        "--save-parameters",
+        type=Path,
+        metavar="FILE",
+        help="write all parameters of the exposure: as edits (.yaml, read again by --pipeline), or "
+        "in the form of jwst (.asdf, read again by --pars)",
+    )
+    parser.add_argument(
+        "--max-memory",
+        type=_size,
+        metavar="SIZE",
+        help="memory the process may take, such as 1.5G (1G = 1e9 bytes, 1Gi = 2**30): "
+        "what is larger is worked on in files",
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how an exposure is to be calibrated."""
     parser.add_argument(
         "-p",
         "--parameter",
@@ -91,11 +111,17 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
         "--skip", action="append", default=[], metavar="STEP", help="leave out a step"
     )
     parser.add_argument(
-        "--max-memory",
-        type=_size,
-        metavar="SIZE",
-        help="memory the process may take, such as 1.5G (1G = 1e9 bytes, 1Gi = 2**30): "
-        "what is larger is worked on in files",
+        "--pars",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a parameter file of jwst (ASDF), of a step or of a pipeline",
+    )
+    parser.add_argument(
+        "--no-pars",
+        action="store_true",
+        help="leave out parameter references (pars-*), which operations use",
     )
 
 
@@ -113,6 +139,8 @@ def request(arguments: argparse.Namespace) -> Request:
         "max_memory": arguments.max_memory,
         "scratch": arguments.scratch,
         "build": arguments.build,
+        "parameter_files": tuple(arguments.pars),
+        "parameter_references": not arguments.no_pars,
     }
     if arguments.threads:
         given["threads"] = arguments.threads
@@ -123,7 +151,9 @@ def _plan(arguments: argparse.Namespace) -> int:
     from heliodor.planning import plan
 
     wanted = request(arguments)
+    _refuse_several(arguments)
     plans = [plan(path, wanted) for path in arguments.files]
+    _save_parameters(plans[0], arguments)
     if arguments.json:
         print_json([each.to_dict() for each in plans])
     else:
@@ -133,39 +163,71 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from heliodor import joint, planning
+
     wanted = request(arguments)
     _refuse_same_products(arguments.files)
-    results: list[dict[str, Any]] = []
-    code = 0
+    _refuse_several(arguments)
+    plans: dict[Path, Plan] = {}
+    failed: dict[Path, HeliodorError] = {}
     for path in arguments.files:
         try:
-            results.append(_run_one(path, wanted, arguments))
+            plans[path] = planning.plan(path, wanted)
         except HeliodorError as error:
-            # one exposure that fails does not stop the others
-            if len(arguments.files) == 1:
-                raise
-            code = code or error.exit_code
-            results.append({"input": str(path), "error": str(error)})
-            print_error(error)
+            _failed(path, error, failed, arguments)
+    results: dict[Path, dict[str, Any]] = {}
+    for batch in joint.batches(plans.values()):
+        for each, result in zip(batch, _run_batch(batch, arguments), strict=True):
+            path = each.exposure.path
+            if isinstance(result, HeliodorError):
+                _failed(path, result, failed, arguments)
+            else:
+                results[path] = result.to_dict()
     if arguments.json:
-        print_json(results)
-    elif len(results) > 1:
-        failed = sum("error" in each for each in results)
-        console().print(f"{len(results) - failed} of {len(results)} exposures calibrated")
-    return code
+        errors = {path: {"input": str(path), "error": str(error)} for path, error in failed.items()}
+        print_json([{**errors, **results}[path] for path in arguments.files])
+    elif len(arguments.files) > 1:
+        console().print(f"{len(results)} of {len(arguments.files)} exposures calibrated")
+    return next((error.exit_code for error in failed.values()), 0)
 
 
-def _run_one(path: Path, wanted: Request, arguments: argparse.Namespace) -> dict[str, Any]:
-    from heliodor.planning import plan
-    from heliodor.running import run
+def _failed(
+    path: Path,
+    error: HeliodorError,
+    failed: dict[Path, HeliodorError],
+    arguments: argparse.Namespace,
+) -> None:
+    """Note that an exposure failed; that does not stop the others."""
+    if len(arguments.files) == 1:
+        raise error
+    failed[path] = error
+    print_error(error)
 
-    planned = plan(path, wanted)
+
+def _run_batch(batch: list[Plan], arguments: argparse.Namespace) -> list[Result | HeliodorError]:
+    from heliodor import joint
+
+    for planned in batch:
+        _save_parameters(planned, arguments)
     silent = arguments.quiet or arguments.json
     with show.progress(enabled=not silent and sys.stderr.isatty()) as observer:
-        result = run(planned, save=True, observer=observer)
-    if not silent:
-        show.result(result)
-    return result.to_dict()
+        results = joint.run_all(joint.counted(batch), observer=observer)
+    for result in results:
+        if not silent and not isinstance(result, HeliodorError):
+            show.result(result)
+    return results
+
+
+def _save_parameters(planned: Plan, arguments: argparse.Namespace) -> None:
+    from heliodor.savedparameters import save
+
+    if arguments.save_parameters:
+        save(planned, arguments.save_parameters)
+
+
+def _refuse_several(arguments: argparse.Namespace) -> None:
+    if arguments.save_parameters and len(arguments.files) > 1:
+        raise UsageError("--save-parameters: parameters may depend on the exposure; give one.")
 
 
 def _refuse_same_products(files: list[Path]) -> None:

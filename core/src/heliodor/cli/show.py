@@ -13,6 +13,7 @@ from heliodor.observers import Observer
 if TYPE_CHECKING:
     from heliodor.builds.history import Reproduction
     from heliodor.engine import Outcome
+    from heliodor.exposures import Exposure
     from heliodor.plans import Plan, PlannedStep
     from heliodor.running import Result
 
@@ -22,12 +23,11 @@ def plan(planned: Plan) -> None:
     from heliodor.references.selectors import Found
 
     exposure = planned.exposure
-    nints, ngroups, ny, nx = exposure.shape
     console().print(f"[bold]{verbatim(exposure.path.name)}[/]", soft_wrap=True)
     console().print(
         f"{planned.mode.title}, {exposure.keywords.get('DETECTOR')} "
         f"{exposure.keywords.get('SUBARRAY', '')} {exposure.keywords.get('READPATT', '')}: "
-        f"{nints} x {ngroups} groups of {nx} x {ny}; "
+        f"{_counted(exposure)}; "
         f"pipeline [bold]{planned.pipeline.document.name}[/]"
     )
     rows = []
@@ -35,6 +35,7 @@ def plan(planned: Plan) -> None:
         parameters = [
             f"{name}={verbatim(repr(getattr(step.params, name)))} [dim]({verbatim(origin)})[/]"
             for name, origin in step.origins.items()
+            if getattr(step.params, name) != type(step.params).model_fields[name].default
         ]
         references = [
             f"{name}: {verbatim(answer.path.name)}"
@@ -54,6 +55,12 @@ def plan(planned: Plan) -> None:
     print_table(("step", "passes", "parameters that are not defaults, references"), rows)
     if planned.build:
         _reproduction(planned.build)
+    for file in planned.parameter_files:
+        left = f"; left out: {', '.join(file.left_out)}" if file.left_out else ""
+        console().print(
+            f"parameters from {verbatim(file.path)} [dim]({verbatim(file.why)}{verbatim(left)})[/]",
+            soft_wrap=True,
+        )
     for save in planned.saves:
         console().print(f"writes {verbatim(save.path)}", soft_wrap=True)
     for step, need, answer in planned.missing:
@@ -173,6 +180,15 @@ def progress(enabled: bool) -> Iterator[Observer]:
         yield observer
 
 
+def _counted(exposure: Exposure) -> str:
+    """Say how large an exposure is: ``3 x 6 groups of 64 x 64``."""
+    sizes = exposure.sizes
+    image = f"{sizes['nx']} x {sizes['ny']}"
+    if "ngroups" in sizes:
+        return f"{sizes['nints']} x {sizes['ngroups']} groups of {image}"
+    return f"{sizes['nints']} integrations of {image}" if "nints" in sizes else image
+
+
 def _passes(step: PlannedStep) -> str:
     """Say how often the step goes through the data, by what it looks at."""
     looks = Counter(phase.looks for phase in step.spec.phases)
@@ -184,11 +200,17 @@ def _relations(step: PlannedStep) -> list[str]:
     said = [f"wrapped by {wrapper.label}" for wrapper in step.wrappers]
     said += [f"reads {port}" for port in step.inputs.values()]
     said += [f"calls {called.spec.name}" for called in step.calls]
+    if step.joint:
+        said.append(_SCOPES[step.spec.scope])
     if step.on_error != "fail":
         said.append(f"if it fails: {step.on_error} {_WHAT[step.on_error]}")
     return [f"[dim]{verbatim(text)}[/]" for text in said]
 
 
+_SCOPES = {
+    "segments": "looks at all segments of the exposure",
+    "association": "looks at all exposures that are run together",
+}
 _WHAT = {"skip": "the step", "abandon": "the exposure"}
 
 

@@ -17,6 +17,7 @@ from heliodor.errors import did_you_mean
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _STEP = re.compile(r"[a-z][a-z0-9_]*")
 _FILE = re.compile(r"[^:\s]+\.py:[A-Za-z_]\w*")
+_SCHEME = re.compile(r"[a-z][a-z0-9_]*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+(:[A-Za-z_]\w*)?")
 
 
@@ -52,7 +53,7 @@ def names(value: Any, place: Place, what: str) -> tuple[str, ...]:
 
 def is_step(text: str) -> bool:
     """Whether text can be a step's name, or say where a user's function is."""
-    return any(pattern.fullmatch(text) for pattern in (_STEP, _FILE, _MODULE))
+    return any(pattern.fullmatch(text) for pattern in (_STEP, _FILE, _SCHEME, _MODULE))
 
 
 def step_reference(value: Any, place: Place, folder: Path | None = None) -> str:
@@ -61,7 +62,7 @@ def step_reference(value: Any, place: Place, folder: Path | None = None) -> str:
     if not is_step(value):
         raise place.error(
             f"'{value}' is no step; write a name in lower case (ramp_fit), my_steps.py:function, "
-            "package.module or package.module:name."
+            "package.module, package.module:name or scheme:name (stpipe:jwst.jump.JumpStep)."
         )
     return str(folder / value) if folder and _FILE.fullmatch(value) else value
 
@@ -73,10 +74,10 @@ def label_of(step: str) -> str:
     --------
     >>> label_of("jump"), label_of("my_steps.py:destripe"), label_of("package.module")
     ('jump', 'destripe', 'module')
+    >>> label_of("stpipe:jwst.jump.JumpStep")
+    'JumpStep'
     """
-    if ":" in step:
-        return step.rpartition(":")[2]
-    return step.rpartition(".")[2]
+    return step.rpartition(":")[2].rpartition(".")[2]
 
 
 def suffix(value: Any, place: Place) -> str:

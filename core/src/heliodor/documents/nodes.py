@@ -14,7 +14,7 @@ MAIN = "main"
 """The port that steps work on unless told otherwise."""
 
 OnError = Literal["fail", "skip", "abandon"]
-Layer = Literal["mode", "build profile", "pipeline file", "user file"]
+Layer = Literal["mode", "build profile", "parameter reference", "pipeline file", "user file"]
 """Layers a document's parameters may belong to; see `heliodor.layers`.
 
 The documents that plugins ship are of the layer ``mode``: a build or a parameter reference may
@@ -41,11 +41,13 @@ class StepNode:
     Attributes
     ----------
     step : operational name, or where a user's function is: ``my_steps.py:destripe`` (with the
-        document's folder before it), ``package.module`` or ``package.module:name``
+        document's folder before it), ``package.module`` or ``package.module:name``, or the name
+        of a plugin's `heliodor.declare.Scheme` and what it understands
     label : what edits and parameters call it
     settings : parameters, a later one replaces an earlier one
     when : condition for running it
-    use : distribution whose implementation is wanted, if not the natural one
+    use : distribution whose implementation is wanted, or a step of a scheme that stands in for
+        it, if not the natural one
     of : what it works on, port by input name; empty: the main line, or the port of its `each`
     to : where its products go, port by output name; empty: it changes what it works on
     save : suffix of the product written after it, or None

@@ -116,8 +116,8 @@ def for_exposure(
     mode : of the exposure
     stage : 1, 2 or 3
     facts : about the exposure
-    paths : the user's documents: edits in the order in which they are applied, or first a
-        whole pipeline to be taken instead of the mode's
+    paths : the user's documents: edits in the order in which they are applied; first may stand
+        a whole pipeline to be taken instead of the mode's, or the name of one that is installed
     profile : of the build that is wanted; of one's own pipeline it changes parameters only
 
     Raises
@@ -128,6 +128,9 @@ def for_exposure(
         The mode's pipeline is not written yet.
     """
     paths = list(paths)
+    name = mode.pipelines.get(stage, "")
+    if paths and not paths[0].suffix and not paths[0].exists():
+        name = str(paths.pop(0))
     users = [read(path, "user file") for path in paths]
     if users and users[0].extends is None:
         users[0] = read(paths[0], "pipeline file")
@@ -135,8 +138,8 @@ def for_exposure(
     if users and users[0].extends is None:
         document, users, distribution = users[0], users[1:], ""
     else:
-        name = users[0].extends if users else mode.pipelines.get(stage)
-        shipped = _shipped(plugins, name or "", mode, facts)
+        named = users[0].extends if users else ""
+        shipped = _shipped(plugins, named or name, mode, facts)
         texts.insert(0, shipped.text.encode())
         document, distribution = shipped.document, shipped.distribution
 

@@ -36,6 +36,11 @@ PLACES = {
     "P_READPA": ("exposure", "p_readpatt"),
     "P_EXP_TY": ("exposure", "p_exptype"),
     "SUBARRAY": ("subarray", "name"),
+    "LAMP": ("instrument", "lamp_state"),
+    "OPMODE": ("instrument", "lamp_mode"),
+    "TSOVISIT": ("visit", "tsovisit"),
+    "VISITYPE": ("visit", "type"),
+    "CROWDFLD": ("visit", "crowded_field"),
 }
 """Where under ``meta`` the value of a keyword stands."""
 

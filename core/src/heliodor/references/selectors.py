@@ -157,8 +157,8 @@ class Folder:
             ]
             return Unknown(f"{where}: {'; '.join(misfits[:3]) or 'none of this type'}")
         _, entry = max(fitting, key=lambda pair: (pair[0], pair[1].path.name))
-        how = ", ".join(f"{key}={entry.value(key) or 'any'}" for key in need.keys)
-        return Found(entry.path, f"keywords {how}")
+        how = ", ".join(f"{key}={entry.value(key)}" for key in need.keys if entry.value(key))
+        return Found(entry.path, f"keywords {how or 'of the instrument'}")
 
 
 class Embedded:
@@ -213,7 +213,7 @@ def fit(entry: index.Entry, need: RefNeed, keywords: Mapping[str, Any]) -> Fit |
     exact = 0
     for key in need.keys:
         value = index.text(keywords.get(key))
-        judge = _fit_subarray if key == "SUBARRAY" else _fit_value
+        judge = _fit_subarray if key == "SUBARRAY" and not need.exact else _fit_value
         score = judge(entry, key, keywords)
         if score is None:
             return f"for {key} {'|'.join(sorted(entry.allowed(key)))}, not {value}"
