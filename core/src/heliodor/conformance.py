@@ -18,9 +18,18 @@ import numpy as np
 
 from heliodor import testing
 from heliodor.data import Product, Ramp
-from heliodor.declare import Command, ModeSpec, RefNeed, Resource, RuleSpec, SelectorSpec, StepSpec
+from heliodor.declare import (
+    Command,
+    ModeSpec,
+    RefNeed,
+    Resource,
+    RuleSpec,
+    Scheme,
+    SelectorSpec,
+    StepSpec,
+)
 from heliodor.engine import STRIP, load, pieces
-from heliodor.errors import PluginError, did_you_mean
+from heliodor.errors import HeliodorError, PluginError, did_you_mean
 from heliodor.memory import Load, predict
 from heliodor.params import Params
 from heliodor.plugins import CORE, GROUP, Plugin, Registry, registry
@@ -51,8 +60,11 @@ def check_plugin(given: str | ModuleType) -> None:
     for hook, records in plugin.records.items():
         for record in records:
             name = getattr(record, "name", getattr(record, "path", record))
-            for complaint in _CHECKS[hook](record, plugins):
-                found.append(f"{type(record).__name__} {name}: {complaint}")
+            try:
+                complaints = list(_CHECKS[hook](record, plugins))
+            except HeliodorError as error:  # what it names cannot be loaded, or read
+                complaints = [str(error)]
+            found += (f"{type(record).__name__} {name}: {complaint}" for complaint in complaints)
     if not any(plugin.records.values()) and not _observes(plugin):
         found.append("it declares nothing: is the hook's function marked with @hookimpl?")
     if found:
@@ -143,7 +155,8 @@ def _pipeline(resource: Resource, plugins: Registry) -> Complaints:
         return
     document = Shipped(resource, "").document
     for _, node in labelled(document.steps):
-        if isinstance(node, StepNode) and not is_code(node.step) and node.step not in plugins.steps:
+        named = isinstance(node, StepNode) and ":" not in node.step and not is_code(node.step)
+        if named and node.step not in plugins.steps:
             yield f"{node.place}: {did_you_mean(node.step, plugins.steps, 'step')}"
 
 
@@ -158,7 +171,7 @@ def _builds(resource: Resource, plugins: Registry) -> Complaints:
     parse(files(resource.package).joinpath(resource.path).read_text("utf-8"), resource.path)
 
 
-def _command(command: Command, plugins: Registry) -> Complaints:
+def _named(command: Command | Scheme, plugins: Registry) -> Complaints:
     if not command.help or not callable(load(command.impl)):
         yield "it needs a line of help, and a function"
 
@@ -319,5 +332,6 @@ _CHECKS: dict[str, Callable[[Any, Registry], Complaints]] = {
     "heliodor_selectors": _selector,
     "heliodor_pipelines": _pipeline,
     "heliodor_builds": _builds,
-    "heliodor_commands": _command,
+    "heliodor_schemes": _named,
+    "heliodor_commands": _named,
 }
