@@ -217,6 +217,8 @@ def test_help_comes_from_signature_and_docstring(cli, folder):
         assert said in words
     (facts,) = json.loads(cli("step", f"{folder}/my_steps.py:scaled", "--json").out)
     assert facts["parameters"][1]["default"] == 2.0
+    schema = json.loads(cli("schema", "step", f"{folder}/my_steps.py:destripe").out)
+    assert schema["properties"]["strength"]["maximum"] == 1
 
 
 def test_run_alone_on_a_product(done, folder):

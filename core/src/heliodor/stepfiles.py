@@ -75,6 +75,11 @@ def is_code(step: str) -> bool:
     return "." in step.partition(":")[0]
 
 
+def offers(step: str, plugins: Registry) -> list[Offer]:
+    """Give all implementations of a step of plugins, or the one in a file or module."""
+    return [find(step, plugins)] if is_code(step) else plugins.offers(step)
+
+
 def find(step: str, plugins: Registry, *, ramp: bool = True) -> FileOffer:
     """Find a step in a file or module.
 
