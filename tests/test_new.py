@@ -130,7 +130,9 @@ def installed(tmp_path):
     return info.parent
 
 
-def test_the_example_is_found_placed_and_recorded(installed, small_nircam, tmp_path):
+def test_the_example_is_found_placed_and_recorded(installed, small_nircam, tmp_path, monkeypatch):
+    monkeypatch.setenv("HELIODOR_PLUGINS", "destripe,detector,nircam")
+
     def heliodor(*arguments: object):
         done = python(EXAMPLE, "-m", "heliodor.cli.main", *arguments, path=(installed,))
         assert done.returncode == 0, done.stderr

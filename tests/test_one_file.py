@@ -161,9 +161,16 @@ def test_it_is_recorded_with_its_hash(done, folder):
     steps = {step["name"]: step for step in receipt.read(done.paths["rate"])["steps"]}
     sha256 = hashlib.sha256((folder / "my_steps.py").read_bytes()).hexdigest()
     assert steps["destripe"]["implementation"] == f"my_steps.py sha256:{sha256}"
-    (strength,) = (each for each in steps["destripe"]["parameters"] if each["name"] == "strength")
-    assert strength["value"] == 0.5
-    assert strength["origin"] == "user file, edits.yaml:6"
+    (strength,) = (p for p in steps["destripe"]["parameters"] if p["name"] == "strength")
+    assert (strength["value"], strength["origin"]) == (0.5, "user file, edits.yaml:6")
+
+
+def test_it_may_be_done_aside(small_nircam, edits):
+    path = edits("{aside: [my_steps.py:destripe, {save: clean}]}")
+    result = heliodor.run(small_nircam.exposure, folders=small_nircam.references, pipeline=path)
+    plain = heliodor.run(small_nircam.exposure, folders=small_nircam.references)
+    np.testing.assert_array_equal(result["rate"].data, plain["rate"].data)
+    assert result["clean"].data.ndim == 4
 
 
 @pytest.mark.parametrize("more", [{"threads": 1}, {"threads": 3}, {"max_memory": True}])
@@ -210,6 +217,8 @@ def test_help_comes_from_signature_and_docstring(cli, folder):
         assert said in words
     (facts,) = json.loads(cli("step", f"{folder}/my_steps.py:scaled", "--json").out)
     assert facts["parameters"][1]["default"] == 2.0
+    schema = json.loads(cli("schema", "step", f"{folder}/my_steps.py:destripe").out)
+    assert schema["properties"]["strength"]["maximum"] == 1
 
 
 def test_run_alone_on_a_product(done, folder):

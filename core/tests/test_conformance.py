@@ -23,6 +23,7 @@ from heliodor.declare import (
     RefNeed,
     Resource,
     RuleSpec,
+    Scheme,
     SelectorSpec,
     StepSpec,
 )
@@ -279,6 +280,8 @@ RULE = RuleSpec(
         ("selectors", SelectorSpec("s", 55, f"{__name__}:Careless"), "not Found, NotApplicable"),
         ("selectors", SelectorSpec("s", 55, f"{__name__}:Generous"), "for a type that nobody has"),
         ("pipelines", Resource("heliodor", "no.yaml"), "there is no no.yaml in heliodor"),
+        ("builds", Resource("heliodor", "no.yaml"), "there is no no.yaml in heliodor"),
+        ("schemes", Scheme("c", "help", "heliodor.nowhere:resolve"), "cannot be loaded"),
         ("commands", Command("c", "", "heliodor.testing:run_step"), "needs a line of help"),
     ],
 )

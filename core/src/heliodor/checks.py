@@ -31,6 +31,12 @@ def record(given: Any) -> None:
                     f"step {given.name}: status keyword {given.status!r} must be 1 to 8 capital "
                     "letters, digits, _ or -"
                 )
+            looks = {phase.looks == "association" for phase in given.phases}
+            if looks and looks != {given.scope != "exposure"}:
+                raise PluginError(
+                    f"step {given.name}: all phases look at association if the scope is more than "
+                    f"one exposure, and none otherwise; the scope is {given.scope}"
+                )
             given.applies.accepts({})
             looks = {phase.looks == "association" for phase in given.phases}
             if looks and looks != {given.scope != "exposure"}:

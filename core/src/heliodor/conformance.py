@@ -29,7 +29,7 @@ from heliodor.declare import (
     StepSpec,
 )
 from heliodor.engine import STRIP, load, pieces
-from heliodor.errors import PluginError, did_you_mean
+from heliodor.errors import HeliodorError, PluginError, did_you_mean
 from heliodor.memory import Load, predict
 from heliodor.params import Params
 from heliodor.plugins import CORE, GROUP, Plugin, Registry, registry
@@ -59,9 +59,11 @@ def check_plugin(given: str | ModuleType) -> None:
     for hook, records in plugin.records.items():
         for record in records:
             name = getattr(record, "name", getattr(record, "path", record))
-            check = _build_record if hook == "heliodor_builds" else _CHECKS[type(record)]
-            for complaint in check(record, plugins):
-                found.append(f"{type(record).__name__} {name}: {complaint}")
+            try:
+                complaints = list(_CHECKS[hook](record, plugins))
+            except HeliodorError as error:  # what it names cannot be loaded, or read
+                complaints = [str(error)]
+            found += (f"{type(record).__name__} {name}: {complaint}" for complaint in complaints)
     if not any(plugin.records.values()) and not _observes(plugin):
         found.append("it declares nothing: is the hook's function marked with @hookimpl?")
     if found:
@@ -152,13 +154,23 @@ def _pipeline(resource: Resource, plugins: Registry) -> Complaints:
         return
     document = Shipped(resource, "").document
     for _, node in labelled(document.steps):
-        if not isinstance(node, StepNode) or ":" in node.step or "." in node.step:
-            continue  # found elsewhere than in plugins
-        if node.step not in plugins.steps:
+        named = isinstance(node, StepNode) and not {":", "."} & {*node.step}
+        if named and node.step not in plugins.steps:
             yield f"{node.place}: {did_you_mean(node.step, plugins.steps, 'step')}"
 
 
-def _command(command: Command, plugins: Registry) -> Complaints:
+def _builds(resource: Resource, plugins: Registry) -> Complaints:
+    from importlib.resources import files
+
+    from heliodor.builds.records import parse
+
+    if missing := list(_file(resource)):
+        yield from missing
+        return
+    parse(files(resource.package).joinpath(resource.path).read_text("utf-8"), resource.path)
+
+
+def _named(command: Command | Scheme, plugins: Registry) -> Complaints:
     if not command.help or not callable(load(command.impl)):
         yield "it needs a line of help, and a function"
 
@@ -312,29 +324,14 @@ def _size(ramp: Ramp, piece: Any) -> int:
     return 4 * integrations * groups * (piece.row_stop - piece.row_start) * nx
 
 
-def _build_record(resource: Resource, plugins: Registry) -> Complaints:
-    from importlib.resources import files
-
-    from heliodor.builds import records
-
-    if missing := list(_file(resource)):
-        yield from missing
-        return
-    text = files(resource.package).joinpath(resource.path).read_text("utf-8")
-    records.parse(text, resource.path)
-
-
-def _scheme(scheme: Scheme, plugins: Registry) -> Complaints:
-    if not callable(load(scheme.impl)):
-        yield f"{scheme.impl} cannot be called"
-
-
-_CHECKS: dict[type, Callable[[Any, Registry], Complaints]] = {
-    StepSpec: _step,
-    ModeSpec: _mode,
-    RuleSpec: _rule,
-    SelectorSpec: _selector,
-    Resource: _pipeline,
-    Command: _command,
-    Scheme: _scheme,
+_CHECKS: dict[str, Callable[[Any, Registry], Complaints]] = {
+    "heliodor_steps": _step,
+    "heliodor_modes": _mode,
+    "heliodor_rules": _rule,
+    "heliodor_selectors": _selector,
+    "heliodor_pipelines": _pipeline,
+    "heliodor_builds": _builds,
+    "heliodor_schemes": _named,
+    "heliodor_transforms": _named,
+    "heliodor_commands": _named,
 }

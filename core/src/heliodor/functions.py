@@ -146,9 +146,9 @@ class FunctionStep(Step[Params]):
         else:
             cuts = _cuts_product(data.shape, self._phase.looks)
         for cut in cuts:
-            self._call(data, cut, piece)
+            self._once(data, cut, piece)
 
-    def _call(self, data: Ramp | Product, cut: Cut, piece: Piece | None) -> None:
+    def _once(self, data: Ramp | Product, cut: Cut, piece: Piece | None) -> None:
         planes = {name: cut(name, array) for name, array in _planes(data).items()}
         images = {
             name: cut(name, value) if isinstance(value, np.ndarray) else value

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from heliodor import exposures, parametersources, stepfiles
 from heliodor.declare import ModeSpec, RefNeed
 from heliodor.documents.apply import options
-from heliodor.documents.conditions import All
 from heliodor.documents.facts import facts
 from heliodor.documents.nodes import MAIN, Document
 from heliodor.documents.shipped import for_exposure
@@ -126,6 +125,7 @@ class _Planner:
     def plan(self) -> Plan:
         uses = list(walk(self.pipeline.document, self.facts))
         self.names: set[str] = set()
+        self.ramps = {MAIN} if self.exposure.level in exposures.RAMP_LEVELS else set()
         steps = [each for use in uses if isinstance(use, StepUse) for each in (*use.wrappers, use)]
         for use in steps:
             # what a build did with a step says nothing about a stranger's
@@ -142,8 +142,9 @@ class _Planner:
         if self.profile is not None:
             self.profile.refuse_absent(self.layers.given, self.names, self.pipeline.bare)
         self.layers.check(self.names)
-        nodes = self._spending(reachable(self._with_references(nodes), self.beside))
-        _refuse_shared_keywords(nodes)
+        nodes = reachable(self._with_references(nodes), self.beside)
+        stepfiles.refuse_shared_keywords([node for node in nodes if isinstance(node, PlannedStep)])
+        nodes = self._spending(nodes)
         nints, ngroups, ny, nx = (self.exposure.sizes.get(name, 1) for name in SIZES)
         memory = predict(
             (nints, ngroups, ny, nx),
@@ -236,6 +237,8 @@ class _Planner:
 
     def _nodes(self, use: _Placed) -> Iterator[PlannedNode]:
         """Plan a node of the document; a step that replaces others comes after these."""
+        if isinstance(use, CopyUse) and use.port in self.ramps:
+            self.ramps.add(use.to)
         match use:
             case StepUse() as step, str() as port:
                 yield from self._replaced(step, port)
@@ -350,30 +353,11 @@ class _Planner:
 
     def _offer(self, use: StepUse, port: str) -> tuple[Offer, StepUse]:
         """Choose who does a step; one from a file may itself say when it is done."""
-        if not stepfiles.is_code(use.step):
-            keywords = self.exposure.keywords
-            return self.plugins.choose(use.step, keywords, self.trusted, use.use), use
-        if use.use is not None:
-            raise use.place.error(f"'use' is for steps of plugins, not for {use.step}.")
-        on_ramp = port == MAIN and self.exposure.level in exposures.RAMP_LEVELS
-        try:
-            offer = stepfiles.find(use.step, self.plugins, ramp=on_ramp)
-        except HeliodorError as error:
-            raise type(error)(f"{use.place}: {error}") from error
-        if on_ramp != (offer.spec.takes == "ramp"):
-            what = "a product: say which with 'of'" if on_ramp else f"ramps, and not on {port}"
-            raise use.place.error(f"{use.label} works on {what}.")
-        truth = offer.when.evaluate(self.facts)
-        condition = All((use.condition, offer.when))
-        if use.runs is not False and not offer.spec.applies.accepts(self.exposure.keywords):
-            asked = offer.spec.applies.keywords.items()
-            reason = ", ".join(f"{name} {' or '.join(values)}" for name, values in asked)
-            use = replace(use, runs=False, reason=f"it is for {reason}")
-        elif truth is False and use.runs is not False:
-            use = replace(use, runs=False, reason=offer.when.because(self.facts))
-        elif truth is not True and use.runs is True:
-            use = replace(use, runs=truth, reason=f"decided at run: {offer.when.describe()}")
-        return offer, replace(use, condition=condition)
+        keywords = self.exposure.keywords
+        if stepfiles.is_code(use.step):
+            ramp = port in self.ramps
+            return stepfiles.place(use, port, self.plugins, keywords, self.facts, ramp=ramp)
+        return self.plugins.choose(use.step, keywords, self.trusted, use.use), use
 
     def _offered(self, chosen: Offer) -> tuple[str, ...]:
         """Name strangers whose implementation would have been more specific."""
@@ -459,19 +443,6 @@ def _profile(plugins: Registry, build: str | None, trusted: set[str]) -> Profile
 
 def _port(node: tuple[StepUse, str] | SaveUse) -> str:
     return node[1] if isinstance(node, tuple) else node.port
-
-
-def _refuse_shared_keywords(nodes: list[PlannedNode]) -> None:
-    """Refuse a step from a file that would record itself under another's keyword."""
-    owners: dict[str, PlannedStep] = {}
-    steps = [node for node in nodes if isinstance(node, PlannedStep)]
-    for step in sorted(steps, key=lambda step: isinstance(step.offer, stepfiles.FileOffer)):
-        other = owners.setdefault(step.spec.status, step)
-        if isinstance(step.offer, stepfiles.FileOffer) and other.spec.name != step.spec.name:
-            raise UsageError(
-                f"{step.offer.plugin}: {step.label} and {other.label} would both be recorded as "
-                f"{step.spec.status}; give yours another, such as @step(status='S_MINE')."
-            )
 
 
 def _asked(request: Request) -> tuple[Layered, dict[str, Any]]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from heliodor import stepfiles
 from heliodor.documents.facts import GROUPS, KEYWORDS, PLAN
 from heliodor.engine import load
 from heliodor.plugins import Offer, Registry
@@ -31,14 +32,14 @@ def step_schema(plugins: Registry, name: str) -> Schema:
     Parameters
     ----------
     plugins : what is installed
-    name : of the step
+    name : of the step, or where it is: ``my_steps.py:destripe``
 
     Raises
     ------
     heliodor.errors.UsageError
         There is no such step; says which is nearest.
     """
-    return {"$schema": DRAFT, "title": name, **_parameters(plugins.offers(name))}
+    return {"$schema": DRAFT, "title": name, **_parameters(stepfiles.offers(name, plugins))}
 
 
 def pipeline_schema(plugins: Registry) -> Schema:

@@ -12,21 +12,25 @@ import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from heliodor.declare import StepSpec
-from heliodor.documents.conditions import ALWAYS, Condition
+from heliodor.declare import Keywords, StepSpec
+from heliodor.documents.conditions import ALWAYS, All, Condition, Facts
 from heliodor.documents.when import parse_condition
 from heliodor.documents.yaml import Place, placed
 from heliodor.errors import HeliodorError, PluginError, UsageError, did_you_mean
 from heliodor.functions import FunctionStep, attach, status_keyword, summary
 from heliodor.plugins import Offer, Plugin, Registry
 from heliodor.step import Step
+
+if TYPE_CHECKING:
+    from heliodor.documents.walk import StepUse
+    from heliodor.plans import PlannedStep
 
 _CLASS_MAY_SAY = tuple(
     field.name
@@ -71,6 +75,11 @@ def is_code(step: str) -> bool:
     return "." in step.partition(":")[0]
 
 
+def offers(step: str, plugins: Registry) -> list[Offer]:
+    """Give all implementations of a step of plugins, or the one in a file or module."""
+    return [find(step, plugins)] if is_code(step) else plugins.offers(step)
+
+
 def find(step: str, plugins: Registry, *, ramp: bool = True) -> FileOffer:
     """Find a step in a file or module.
 
@@ -100,6 +109,62 @@ def find(step: str, plugins: Registry, *, ramp: bool = True) -> FileOffer:
         if implementation.either and not ramp:
             spec = dataclasses.replace(spec, takes="image")
     return FileOffer(spec, code, _condition(when, thing, code) if when else ALWAYS)
+
+
+def place(
+    use: StepUse, port: str, plugins: Registry, keywords: Keywords, facts: Facts, *, ramp: bool
+) -> tuple[FileOffer, StepUse]:
+    """Find a step for its place in a pipeline.
+
+    Parameters
+    ----------
+    use, port : the place, and what is worked on there
+    plugins, keywords, facts : what is installed, and what is known about the exposure
+    ramp : the port holds a ramp, and not a product
+
+    Returns
+    -------
+    the step, and its use, narrowed by the condition that the step makes itself
+
+    Raises
+    ------
+    heliodor.errors.HeliodorError
+        As by `find`, with the line of the document; or it does not work on what is there.
+    """
+    if use.use is not None:
+        raise use.place.error(f"'use' is for steps of plugins, not for {use.step}.")
+    try:
+        offer = find(use.step, plugins, ramp=ramp)
+    except HeliodorError as error:
+        raise type(error)(f"{use.place}: {error}") from error
+    if ramp != (offer.spec.takes == "ramp"):
+        what = "a product: say which with 'of'" if ramp else f"ramps, and not on {port}"
+        raise use.place.error(f"{use.label} works on {what}.")
+    truth, reason = offer.when.evaluate(facts), offer.when.because(facts)
+    if not offer.spec.applies.accepts(keywords):
+        asked = offer.spec.applies.keywords.items()
+        reason = "it is for " + ", ".join(f"{name} {' or '.join(each)}" for name, each in asked)
+        truth = False
+    use = dataclasses.replace(use, condition=All((use.condition, offer.when)))
+    if truth is False and use.runs is not False:
+        use = dataclasses.replace(use, runs=False, reason=reason)
+    elif truth is not True and use.runs is True:
+        reason = f"decided at run: {offer.when.describe()}"
+        use = dataclasses.replace(use, runs=truth, reason=reason)
+    return offer, use
+
+
+def refuse_shared_keywords(steps: Iterable[PlannedStep]) -> None:
+    """Refuse a step from a file that would record itself under another's keyword."""
+    owners: dict[str, PlannedStep] = {}
+    every = [each for step in steps for each in (step, *step.wrappers)]
+    for step in sorted(every, key=lambda step: isinstance(step.offer, FileOffer)):
+        other = owners.setdefault(step.spec.status, step)
+        if isinstance(step.offer, FileOffer) and other.spec.name != step.spec.name:
+            raise UsageError(
+                f"{step.offer.plugin}: {step.label} and {other.label} would both be recorded as "
+                f"{step.spec.status}; give yours another, such as @step(status='S_MINE')."
+            )
 
 
 def _file(path: Path) -> tuple[ModuleType, Code]:

@@ -47,7 +47,9 @@ def configure_step(parser: argparse.ArgumentParser) -> None:
 
 
 def _step(arguments: argparse.Namespace) -> int:
-    offers = offers_of(arguments.name)
+    from heliodor import stepfiles
+
+    offers = stepfiles.offers(arguments.name, registry())
     if arguments.json:
         print_json([step_facts(offer) | {"parameters": parameters(offer.spec)} for offer in offers])
         return 0
@@ -68,15 +70,6 @@ def _step(arguments: argparse.Namespace) -> int:
             ),
         )
     return 0
-
-
-def offers_of(name: str) -> list[Offer]:
-    """Give the implementations of a step, or the one in a file or module."""
-    from heliodor import stepfiles
-
-    return (
-        [stepfiles.find(name, registry())] if stepfiles.is_code(name) else registry().offers(name)
-    )
 
 
 def said(offer: Offer) -> list[str]:
