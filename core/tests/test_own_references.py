@@ -74,7 +74,6 @@ class Packaged:
         return {
             need.type: Found(self.path, "packaged") if self.path.name else Unknown("not packaged")
             for need in wanted
-            if need.type == "template"
         }
 
 
@@ -116,7 +115,7 @@ STEPS = (
     ),
 )
 HOOKS = {
-    "heliodor_selectors": [SelectorSpec("packaged", 200, f"{__name__}:Packaged")],
+    "heliodor_selectors": [SelectorSpec("packaged", 200, f"{__name__}:Packaged", ("template",))],
     "heliodor_transforms": [
         TransformSpec(name, ("template",), f"{__name__}:{name}", "1.1")
         for name in ("double", "zero", "broken")

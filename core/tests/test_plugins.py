@@ -460,6 +460,20 @@ def test_hook_heliodor_pipelines(plugin):
     assert declared_by(plugin, "heliodor_pipelines", resource) == (resource,)
 
 
+def test_selectors_of_one_rank_for_other_types(plugin):
+    points = [
+        plugin("heliodor-a", heliodor_selectors=[SelectorSpec("a", 200, "n:A", ("wisp",))]),
+        plugin("heliodor-b", heliodor_selectors=[SelectorSpec("b", 200, "n:B", ("flat", "sky"))]),
+    ]
+    assert not Registry(points).failed
+    points.append(
+        plugin("heliodor-c", heliodor_selectors=[SelectorSpec("c", 200, "n:C", ("sky",))])
+    )
+    assert [failed.name for failed in Registry(points).failed] == ["b", "c"]
+    points.append(plugin("heliodor-d", heliodor_selectors=[SelectorSpec("d", 200, "n:D")]))
+    assert [failed.name for failed in Registry(points).failed] == ["a", "b", "c", "d"]
+
+
 def test_hook_heliodor_transforms(plugin):
     spec = TransformSpec("extend", ("wavelengthrange",), "nowhere:extend")
     assert Registry([plugin("heliodor-x", heliodor_transforms=[spec])]).transforms == {

@@ -347,13 +347,19 @@ class SelectorSpec:
     Attributes
     ----------
     name : for messages and receipts
-    rank : lower is asked first; two of one rank are an error
+    rank : lower is asked first; two of one rank are an error, unless they are for other types
     impl : dotted path of a class with the methods of `heliodor.references.selectors.Selector`
+    types : reference types it is asked for; empty: all
     """
 
     name: str
     rank: int
     impl: str
+    types: tuple[str, ...] = ()
+
+    def rivals(self, other: SelectorSpec) -> bool:
+        """Whether some type is for both."""
+        return not (self.types and other.types) or bool({*self.types} & {*other.types})
 
 
 @dataclass(frozen=True, slots=True)

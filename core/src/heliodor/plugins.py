@@ -396,12 +396,18 @@ class Registry:
         All of them, so that the order of their names decides nothing; only the core's own stays.
         """
         for hook, attribute in UNIQUE.items():
-            claims: dict[Any, list[Plugin]] = {}
+            claims: dict[Any, list[tuple[Plugin, Any]]] = {}
             for plugin, record in self._records(hook):
-                claims.setdefault(getattr(record, attribute), []).append(plugin)
-            for value, plugins in claims.items():
-                if len(plugins) == 1:
-                    continue
+                claims.setdefault(getattr(record, attribute), []).append((plugin, record))
+            for value, claimants in claims.items():
+                plugins = [
+                    plugin
+                    for number, (plugin, record) in enumerate(claimants)
+                    if any(
+                        _clash(record, other)
+                        for _, other in (*claimants[:number], *claimants[number + 1 :])
+                    )
+                ]
                 named = " and by ".join(str(plugin) for plugin in plugins)
                 for plugin in plugins:
                     if plugin.key != CORE:
@@ -444,6 +450,11 @@ def listed(entry_points: Iterable[metadata.EntryPoint] | None = None) -> list[Pl
     points = metadata.entry_points(group=GROUP) if entry_points is None else entry_points
     plugins = (_plugin(point) for point in points)
     return sorted(plugins, key=lambda plugin: (plugin.distribution, plugin.name))
+
+
+def _clash(one: Any, other: Any) -> bool:
+    """Whether two records of one name or rank exclude each other."""
+    return not isinstance(one, SelectorSpec) or one.rivals(other)
 
 
 def _plugin(point: metadata.EntryPoint) -> Plugin:

@@ -302,9 +302,13 @@ def select_all(
     answers: dict[str, Answer] = {}
     reasons: dict[str, list[str]] = {name: [] for name in types}
     for spec in specs:
-        open_needs = tuple(need for need in wanted if need.type not in answers)
+        open_needs = tuple(
+            need
+            for need in wanted
+            if need.type not in answers and (not spec.types or need.type in spec.types)
+        )
         if not open_needs:
-            break
+            continue
         given = _asked(spec, sources, open_needs, keywords)
         for need in open_needs:
             answer = given.get(need.type, Unknown("no answer"))
