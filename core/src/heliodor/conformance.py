@@ -27,6 +27,7 @@ from heliodor.declare import (
     Scheme,
     SelectorSpec,
     StepSpec,
+    TransformSpec,
 )
 from heliodor.engine import STRIP, load, pieces
 from heliodor.errors import HeliodorError, PluginError, did_you_mean
@@ -168,6 +169,11 @@ def _builds(resource: Resource, plugins: Registry) -> Complaints:
         yield from missing
         return
     parse(files(resource.package).joinpath(resource.path).read_text("utf-8"), resource.path)
+
+
+def _transform(transform: TransformSpec, plugins: Registry) -> Complaints:
+    if not transform.types or not callable(load(transform.impl)):
+        yield "it needs the types of references that it can change, and a function"
 
 
 def _named(command: Command | Scheme, plugins: Registry) -> Complaints:
@@ -332,6 +338,6 @@ _CHECKS: dict[str, Callable[[Any, Registry], Complaints]] = {
     "heliodor_pipelines": _pipeline,
     "heliodor_builds": _builds,
     "heliodor_schemes": _named,
-    "heliodor_transforms": _named,
+    "heliodor_transforms": _transform,
     "heliodor_commands": _named,
 }
