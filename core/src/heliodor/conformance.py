@@ -27,6 +27,7 @@ from heliodor.declare import (
     Scheme,
     SelectorSpec,
     StepSpec,
+    TransformSpec,
 )
 from heliodor.engine import STRIP, load, pieces
 from heliodor.errors import HeliodorError, PluginError, did_you_mean
@@ -170,9 +171,11 @@ def _builds(resource: Resource, plugins: Registry) -> Complaints:
     parse(files(resource.package).joinpath(resource.path).read_text("utf-8"), resource.path)
 
 
-def _named(command: Command | Scheme, plugins: Registry) -> Complaints:
-    if not command.help or not callable(load(command.impl)):
-        yield "it needs a line of help, and a function"
+def _named(record: Command | Scheme | TransformSpec, plugins: Registry) -> Complaints:
+    if not isinstance(record, TransformSpec) and not record.help:
+        yield "it needs a line of help"
+    if not callable(load(record.impl)):
+        yield f"{record.impl} cannot be called"
 
 
 # ------------------------------------------------------------------ a step
