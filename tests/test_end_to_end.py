@@ -293,7 +293,6 @@ def test_origin_of_parameters_is_recorded(odd):
         "name": "rejection_threshold",
         "value": 5.0,
         "origin": "Python, parameters",
-        "sha256": "",
     }
     assert by_name["flag_4_neighbors"]["origin"] == "declared default"
     options = receipt.read(odd.paths["rate"])["options"]

@@ -284,7 +284,7 @@ RULE = RuleSpec(
         ("builds", Resource("heliodor", "no.yaml"), "there is no no.yaml in heliodor"),
         ("schemes", Scheme("c", "help", "heliodor.nowhere:resolve"), "cannot be loaded"),
         ("transforms", TransformSpec("t", ("gain",), "heliodor.testing:run_step"), ""),
-        ("transforms", TransformSpec("t", ("gain",), "heliodor.bits:GROUP"), "cannot be called"),
+        ("transforms", TransformSpec("t", ("gain",), "heliodor.bits:GROUP"), "needs the types"),
         ("commands", Command("c", "", "heliodor.testing:run_step"), "needs a line of help"),
     ],
 )

@@ -19,12 +19,12 @@ SURFACE = Path(__file__).with_name("public.txt")
 PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
 
 MODULES = {
-    "heliodor": ("modes", "plan", "run", "run_step", "steps"),
+    "heliodor": ("modes", "plan", "run", "run_all", "run_step", "steps"),
     "heliodor.hookspecs": None,
     "heliodor.declare": None,
-    "heliodor.step": ("Piece", "References", "Skipped", "Step", "step"),
+    "heliodor.step": ("Member", "Members", "Piece", "References", "Skipped", "Step", "step"),
     "heliodor.params": ("Params", "parameter"),
-    "heliodor.data": ("Keywords", "Product", "Ramp"),
+    "heliodor.data": ("Keywords", "PLAIN", "Product", "Ramp"),
     "heliodor.bits": ("GROUP", "PIXEL"),
     "heliodor.kernels": ("helper", "kernel"),
     "heliodor.references.files": ("Reference", "RowReader"),

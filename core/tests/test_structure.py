@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import logging
 
+import heliodor
 import numpy as np
 import pytest
 from heliodor import plans, scratch
 from heliodor.api import plan
 from heliodor.data import Product
 from heliodor.declare import Note, Output, Phase, StepSpec
-from heliodor.errors import Abandoned, PipelineError, PluginError, StepError, UsageError
+from heliodor.errors import (
+    Abandoned,
+    NotYetError,
+    PipelineError,
+    PluginError,
+    StepError,
+    UsageError,
+)
 from heliodor.params import Params, parameter
 from heliodor.step import Skipped, Step
+from heliodor.testing import make_ramp, run_step
 
 PIPELINE = """
 name: made_up_detector1
@@ -374,6 +383,23 @@ def test_calls_that_are_not_declared(calibrate):
 def test_calls_without_end(calibrate):
     with pytest.raises(PluginError, match="endless calls endless: this would never end"):
         calibrate("[{insert: endless, before: add}]", do=plan)
+
+
+def test_such_steps_are_tested_on_arrays():
+    exposure = make_ramp(np.full((1, 2, 2, 3), 5.0))
+    rate = Product("rate", "ImageModel", {"data": np.full((2, 3), 2.0)}, exposure.keywords)
+    correct = next(each for each in STEPS if each.name == "correct")
+    run_step(correct, exposure, inputs={"rate": rate})
+    assert (exposure.data == 3).all()
+    draft = next(each for each in STEPS if each.name == "draft")
+    run_step(draft, exposure, calls=[DOUBLE, SLOPES])
+    assert (exposure.data == -3).all()
+
+
+@pytest.mark.parametrize("name", ["correct", "draft", "guard"])
+def test_such_steps_are_not_yet_run_by_themselves(calibrate, make_uncal, name):
+    with pytest.raises(NotYetError, match=rf"{name} .*: it cannot be run by itself yet"):
+        heliodor.run_step(name, make_uncal(keywords={"INSTRUME": "X"}))
 
 
 def test_memory_of_what_is_called(calibrate):

@@ -171,11 +171,14 @@ def _builds(resource: Resource, plugins: Registry) -> Complaints:
     parse(files(resource.package).joinpath(resource.path).read_text("utf-8"), resource.path)
 
 
-def _named(record: Command | Scheme | TransformSpec, plugins: Registry) -> Complaints:
-    if not isinstance(record, TransformSpec) and not record.help:
-        yield "it needs a line of help"
-    if not callable(load(record.impl)):
-        yield f"{record.impl} cannot be called"
+def _transform(transform: TransformSpec, plugins: Registry) -> Complaints:
+    if not transform.types or not callable(load(transform.impl)):
+        yield "it needs the types of references that it can change, and a function"
+
+
+def _named(command: Command | Scheme, plugins: Registry) -> Complaints:
+    if not command.help or not callable(load(command.impl)):
+        yield "it needs a line of help, and a function"
 
 
 # ------------------------------------------------------------------ a step
@@ -335,6 +338,6 @@ _CHECKS: dict[str, Callable[[Any, Registry], Complaints]] = {
     "heliodor_pipelines": _pipeline,
     "heliodor_builds": _builds,
     "heliodor_schemes": _named,
-    "heliodor_transforms": _named,
+    "heliodor_transforms": _transform,
     "heliodor_commands": _named,
 }

@@ -222,6 +222,8 @@ def execute(
     strip: int = STRIP,
     workspace: Workspace = MEMORY,
     progress: Callable[[float], None] = unheard,
+    inputs: Mapping[str, Any] | None = None,
+    services: Mapping[str, Service] | None = None,
 ) -> Outcome:
     """Run a step on `data`, in place.
 
@@ -235,8 +237,10 @@ def execute(
     strip : rows in a piece; the result depends on neither
     workspace : where its large arrays live
     progress : called with the finished fraction, 0 to 1
+    inputs : earlier products that it reads
+    services : steps that it calls
     """
-    task = Task(spec, data, params, references, threads, workspace)
+    task = Task(spec, data, params, references, threads, workspace, inputs, services)
     task.begin()
     if task.begun:
         task.work(strip, progress)

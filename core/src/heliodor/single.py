@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from heliodor import exposures, parametersources, products, stepfiles
 from heliodor.data import Keywords, Product, Ramp
-from heliodor.declare import Layout, ModeSpec
+from heliodor.declare import Layout, ModeSpec, StepSpec
 from heliodor.engine import execute, load
-from heliodor.errors import ReferenceError, StepError, UsageError
+from heliodor.errors import NotYetError, ReferenceError, StepError, UsageError
 from heliodor.layers import Layered
 from heliodor.parametersources import Wanted
 from heliodor.params import Params
@@ -43,6 +43,7 @@ def run_single(
     else:
         work = _read(plugins, data, plugins.offers(name)[0].spec.takes, threads)
         offer = plugins.choose(name, work.keywords, _trusted(plugins, work.keywords), use)
+    _refuse_company(offer.spec)
     name, layers = offer.spec.name, Layered()
     sources = Sources(references, folders, source)
     wanted = Wanted(sources, references=parameter_references)
@@ -78,6 +79,19 @@ def run_single(
             models["ramp"] = products.to_model(work, provenance)
         return models
     return products.to_model(work, provenance)
+
+
+def _refuse_company(spec: StepSpec) -> None:
+    """Refuse steps that need more than one exposure's data."""
+    reasons = {
+        f"reads {', '.join(spec.reads)}": spec.reads,
+        f"calls {', '.join(spec.calls)}": spec.calls,
+        "wraps another": spec.wraps,
+        "looks at several exposures": spec.scope != "exposure",
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise NotYetError(f"{spec.name} {reason}: it cannot be run by itself yet.")
 
 
 def _mode(plugins: Registry, keywords: Keywords) -> ModeSpec | None:

@@ -90,6 +90,8 @@ def run_step(
     *,
     threads: int = 1,
     strip: int = 64,
+    inputs: Mapping[str, Ramp | Product] | None = None,
+    calls: Iterable[StepSpec] = (),
     **parameters: Any,
 ) -> Outcome:
     """Run one step on an exposure, in place, without a plan.
@@ -102,6 +104,8 @@ def run_step(
         arrays by extension
     threads : pieces worked on at once
     strip : rows in a piece
+    inputs : earlier products that it reads, by name
+    calls : declarations of the steps that it calls; their references are among `references`
     **parameters : of the step
 
     Examples
@@ -113,11 +117,27 @@ def run_step(
     >>> outcome = run_step(SPEC, ramp, {"gain": gain, "readnoise": noise})  # doctest: +SKIP
     """
     from heliodor.engine import execute, load
+    from heliodor.services import Service
 
     spec = _spec(spec)
     params = load(spec.params)(**parameters)
     with _opened(exposure, references or {}) as files:
-        return execute(spec, exposure, params, files, threads=threads, strip=strip)
+        services = {
+            each.name: Service(
+                each, load(each.params)(), {name: file.path for name, file in files.items()}
+            )
+            for each in calls
+        }
+        return execute(
+            spec,
+            exposure,
+            params,
+            files,
+            threads=threads,
+            strip=strip,
+            inputs=inputs,
+            services=services,
+        )
 
 
 def check_pieces(
