@@ -49,7 +49,8 @@ points = plugins.listed()
 listed = time.perf_counter()
 registry = plugins.Registry()
 declared = time.perf_counter()
-assert not registry.failed, registry.failed[0].error
+failed = [plugin.error for plugin in registry.failed if plugin.name.startswith("made_up")]
+assert not failed, failed[0]
 print(json.dumps([len(points), 1e3 * (listed - start), 1e3 * (declared - 2 * listed + start)]))
 """
 
@@ -73,7 +74,8 @@ def make(folder: Path, number: int) -> None:
 
 def measure(folder: Path | None, repeat: int) -> list[float]:
     """Give the number of plugins, and the least times for listing and declaring all [ms]."""
-    path = {"PYTHONPATH": str(folder)} if folder else {}
+    before = os.environ.get("PYTHONPATH", "")
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, (str(folder or ""), before)))}
     runs = [
         json.loads(
             subprocess.run(

@@ -26,6 +26,7 @@ from heliodor.declare import (
     Scheme,
     SelectorSpec,
     StepSpec,
+    TransformSpec,
 )
 from heliodor.errors import PluginError
 from heliodor.hookspecs import hookimpl
@@ -282,6 +283,8 @@ RULE = RuleSpec(
         ("pipelines", Resource("heliodor", "no.yaml"), "there is no no.yaml in heliodor"),
         ("builds", Resource("heliodor", "no.yaml"), "there is no no.yaml in heliodor"),
         ("schemes", Scheme("c", "help", "heliodor.nowhere:resolve"), "cannot be loaded"),
+        ("transforms", TransformSpec("t", ("gain",), "heliodor.testing:run_step"), ""),
+        ("transforms", TransformSpec("t", ("gain",), "heliodor.bits:GROUP"), "needs the types"),
         ("commands", Command("c", "", "heliodor.testing:run_step"), "needs a line of help"),
     ],
 )
