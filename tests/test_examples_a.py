@@ -7,10 +7,10 @@ from pathlib import Path
 import heliodor
 import numpy as np
 import pytest
-from heliodor.bits import DO_NOT_USE
+from heliodor.bits import DO_NOT_USE, REFERENCE_PIXEL
 from heliodor.plugins import registry
 from heliodor.stepfiles import find
-from heliodor.testing import conformance
+from heliodor.testing import conformance, make_ramp, run_step
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -70,3 +70,60 @@ def test_24_is_left_out_of_other_modes(small_nircam):
 
 def test_24_keeps_the_rules():
     conformance(step("24-edge-mask", "edge_mask"))
+
+
+# ------------------------------------------------------------------ 8
+
+
+@pytest.fixture(scope="module")
+def time_series(simulated):
+    return simulated("nircam-tsimage", size=64, nints=4, ngroups=4, without=("cosmic-rays",))
+
+
+def test_08_the_bias_follows_every_integration(time_series, copied, tmp_path):
+    with np.load(time_series.truth) as truth:
+        bias = truth["bias"][:64, :64]
+    levels = 1 + np.array([0.0, 0.02, -0.02, 0.04])
+
+    def drift(hdus):
+        drifted = hdus["SCI"].data + (levels[:, None, None, None] - 1) * bias
+        hdus["SCI"].data = np.rint(drifted).astype(np.uint16)
+
+    path = copied(time_series, change=drift)
+    edits = EXAMPLES / "08-scaled-superbias" / "edits.yaml"
+    options = dict(folders=time_series.references, skip=["refpix"])
+    before = heliodor.run(path, pipeline=saved_after(tmp_path, "superbias", "nobias"), **options)
+    after = heliodor.run(
+        path, pipeline=[edits, saved_after(tmp_path, "scaled_superbias", "nobias")], **options
+    )
+    plain, scaled = (result.products["nobias"] for result in (before, after))
+    inside = scaled.pixeldq & (REFERENCE_PIXEL | DO_NOT_USE) == 0
+
+    def spread(ramp):
+        """How much the level of the first group differs between integrations."""
+        return np.std([np.median(image[inside]) for image in ramp.data[:, 0]])
+
+    assert spread(scaled) < 0.1 * spread(plain)
+    assert status(after, "scaled_superbias") == ["COMPLETE"]
+    used = [
+        {each.label: each.references for each in result.plan.steps} for result in (before, after)
+    ]
+    assert used[1]["scaled_superbias"]["superbias"] == used[0]["superbias"]["superbias"]
+
+
+def test_08_without_reference_pixels_by_hand():
+    bias = np.array([[1000.0, 2000.0], [1000.0, 2000.0]], np.float32)
+    light = np.array([[[[0, 0], [300, 300]]]], np.float32) * np.arange(1, 4)[:, None, None]
+    ramp = make_ramp(1.5 * bias + light)
+    outcome = run_step(
+        step("08-scaled-superbias", "scaled_superbias"), ramp,
+        {"superbias": {"SCI": bias, "DQ": np.zeros((2, 2), np.uint32)}}, faintest=0.5,
+    )  # fmt: skip
+    assert outcome.status == "COMPLETE"
+    np.testing.assert_allclose(ramp.data, light, atol=1e-3)
+
+
+def test_08_keeps_the_rules():
+    bias = np.full((130, 96), 1000.0, np.float32)
+    references = {"superbias": {"SCI": bias, "DQ": np.zeros((130, 96), np.uint32)}}
+    conformance(step("08-scaled-superbias", "scaled_superbias"), references=references)
