@@ -10,7 +10,7 @@ import pytest
 from heliodor.bits import DO_NOT_USE, REFERENCE_PIXEL
 from heliodor.plugins import registry
 from heliodor.stepfiles import find
-from heliodor.testing import conformance, make_ramp, run_step
+from heliodor.testing import conformance, made_up_ramp, make_ramp, run_step
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -127,3 +127,53 @@ def test_08_keeps_the_rules():
     bias = np.full((130, 96), 1000.0, np.float32)
     references = {"superbias": {"SCI": bias, "DQ": np.zeros((130, 96), np.uint32)}}
     conformance(step("08-scaled-superbias", "scaled_superbias"), references=references)
+
+
+# ------------------------------------------------------------------ 13
+
+
+@pytest.fixture(scope="module")
+def without_reference_pixels(simulated):
+    return simulated(
+        "nircam-imaging", subarray="SUB160", detector="NRCBLONG", nints=8, ngroups=3, sky=3.0
+    )
+
+
+def test_13_drifts_are_found_and_light_is_kept(without_reference_pixels, copied):
+    case = without_reference_pixels
+    drifts = np.random.default_rng(3).normal(0, 30, (4, 3))
+    drifts = np.concatenate([drifts, -drifts])
+
+    def drift(hdus):
+        hdus["SCI"].data = np.rint(hdus["SCI"].data + drifts[..., None, None]).astype(np.uint16)
+
+    path = copied(case, change=drift)
+    edits = EXAMPLES / "13-pseudo-reference-pixels" / "edits.yaml"
+    options = {"folders": case.references, "skip": ["jump"]}
+    undisturbed = heliodor.run(case.exposure, **options)
+    plain = heliodor.run(path, **options)
+    wrapped = heliodor.run(path, pipeline=edits, **options)
+
+    def levels(result):
+        with result["rateints"] as rateints:
+            return np.nanmedian(rateints.data[:, 8:-8, 8:-8], axis=(1, 2))
+
+    assert status(plain, "refpix") == ["SKIPPED"]
+    assert status(wrapped, "refpix") == ["COMPLETE"]
+    assert np.std(levels(wrapped)) < 0.1 * np.std(levels(plain))
+    np.testing.assert_allclose(levels(wrapped).mean(), levels(undisturbed).mean(), rtol=0.1)
+    assert not (wrapped.products["rate"].planes["dq"] & REFERENCE_PIXEL).any()
+
+
+def test_13_there_are_reference_pixels(small_nircam):
+    edits = EXAMPLES / "13-pseudo-reference-pixels" / "edits.yaml"
+    plain = heliodor.run(small_nircam.exposure, folders=small_nircam.references)
+    wrapped = heliodor.run(small_nircam.exposure, folders=small_nircam.references, pipeline=edits)
+    np.testing.assert_array_equal(
+        wrapped.products["rate"].planes["data"], plain.products["rate"].planes["data"]
+    )
+
+
+def test_13_keeps_the_rules():
+    spec = step("13-pseudo-reference-pixels", "PseudoReferencePixels")
+    conformance(spec, made_up_ramp())
