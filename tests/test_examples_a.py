@@ -10,7 +10,8 @@ import pytest
 from heliodor.bits import DO_NOT_USE, REFERENCE_PIXEL
 from heliodor.plugins import registry
 from heliodor.stepfiles import find
-from heliodor.testing import conformance, made_up_ramp, make_ramp, run_step
+from heliodor.testing import check_pieces, conformance, made_up_ramp, make_ramp, run_step
+from heliodor_detector.steps.ramp_fit import SPEC as RAMP_FIT
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -177,3 +178,37 @@ def test_13_there_are_reference_pixels(small_nircam):
 def test_13_keeps_the_rules():
     spec = step("13-pseudo-reference-pixels", "PseudoReferencePixels")
     conformance(spec, made_up_ramp())
+
+
+# ------------------------------------------------------------------ 5
+
+
+@pytest.fixture(scope="module")
+def striped(simulated):
+    return simulated("nircam-imaging", size=128, ngroups=5)
+
+
+def test_05_stripes_are_taken_out(striped):
+    edits = EXAMPLES / "05-group-stripes" / "edits.yaml"
+    plain = heliodor.run(striped.exposure, folders=striped.references)
+    cleaned = heliodor.run(striped.exposure, folders=striped.references, pipeline=edits)
+
+    def stripes(result):
+        """How much the background differs between rows."""
+        return np.std(np.nanmedian(result.products["rate"].planes["data"][8:, 8:], axis=1))
+
+    assert stripes(cleaned) < 0.6 * stripes(plain)
+    (outcome,) = [each for step, each in cleaned.outcomes if step.label == "GroupStripes"]
+    assert [step.label for step, _ in outcome.calls] == ["GroupStripes/ramp_fit"]
+    before, after = (result.products["rate"].planes["data"] for result in (plain, cleaned))
+    assert abs(np.nanmedian(after - before)) < 0.1 * stripes(plain)
+
+
+def test_05_pieces_do_not_matter():
+    ramp = made_up_ramp()
+    ramp.keywords["FASTAXIS"] = 1
+    references = {name: np.full((130, 96), 5, np.float32) for name in ("gain", "readnoise")}
+    spec = step("05-group-stripes", "GroupStripes")
+    after, outcome = check_pieces(spec, ramp, references, calls=[RAMP_FIT])
+    assert outcome.status == "COMPLETE"
+    np.testing.assert_array_equal(after.data[:, 0], ramp.data[:, 0])
