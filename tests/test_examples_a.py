@@ -7,11 +7,12 @@ from pathlib import Path
 import heliodor
 import numpy as np
 import pytest
-from heliodor.bits import DO_NOT_USE, REFERENCE_PIXEL
+from heliodor.bits import DO_NOT_USE, JUMP_DET, REFERENCE_PIXEL, SATURATED
 from heliodor.plugins import registry
 from heliodor.stepfiles import find
 from heliodor.testing import check_pieces, conformance, made_up_ramp, make_ramp, run_step
 from heliodor_detector.steps.ramp_fit import SPEC as RAMP_FIT
+from heliodor_simulate import recovery
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -212,3 +213,50 @@ def test_05_pieces_do_not_matter():
     after, outcome = check_pieces(spec, ramp, references, calls=[RAMP_FIT])
     assert outcome.status == "COMPLETE"
     np.testing.assert_array_equal(after.data[:, 0], ramp.data[:, 0])
+
+
+# ------------------------------------------------------------------ 12
+
+
+def test_12_slopes_and_jumps_are_recovered(simulated):
+    stripes = ("1/f", "amplifiers", "odd-even")
+    case = simulated("nircam-imaging", size=256, ngroups=8, nints=2, without=stripes)
+    edits = EXAMPLES / "12-jump-and-slope" / "edits.yaml"
+    result = heliodor.run(case.exposure, folders=case.references, pipeline=edits)
+    assert status(result, "JumpAndSlope") == ["COMPLETE"]
+    assert status(result, "jump") == status(result, "ramp_fit") == ["SKIPPED"]
+    rate, rateints = (result.products[name].planes for name in ("rate", "rateints"))
+    clean = (rateints["dq"] == 0).all(axis=0)
+    mean = rateints["data"].mean(axis=0)
+    np.testing.assert_allclose(rate["data"][clean], mean[clean], rtol=1e-4, atol=1e-5)
+    truth = recovery.read_truth(case.truth)
+    pulls = recovery.pulls(rate["data"], rate["err"], rate["dq"], truth)
+    low, middle, high = np.nanpercentile(pulls, [16, 50, 84])
+    assert abs(middle) < 0.1
+    assert (high - low) / 2 == pytest.approx(1, abs=0.1)
+    # hits between groups, in pixels that can tell
+    hits = truth["hits"]
+    hits = hits[(hits["electrons"] > 200) & (hits["group"] > 0)]
+    dq = rateints["dq"][hits["integ"], hits["y"], hits["x"]]
+    dq = dq[dq & (DO_NOT_USE | SATURATED) == 0]
+    assert dq.size > 10
+    assert np.mean(dq & JUMP_DET > 0) > 0.95
+    assert np.mean(rate["dq"] & JUMP_DET > 0) < 0.05
+
+
+def test_12_by_hand():
+    data = np.array([10.0, 20, 30, 1040, 1050, 1060])[None, :, None, None]
+    ramp = make_ramp(data, TGROUP=2.0, NFRAMES=1)
+    references = {"gain": np.full((1, 1), 2.0), "readnoise": np.full((1, 1), 3.0)}
+    outcome = run_step(step("12-jump-and-slope", "JumpAndSlope"), ramp, references)
+    assert ramp.groupdq[0, :, 0, 0].tolist() == [0, 0, 0, 4, 0, 0]
+    rate = {name: plane[0, 0] for name, plane in outcome.products["rate"].planes.items()}
+    assert rate["data"] == pytest.approx(5.0)
+    assert rate["var_poisson"] == pytest.approx(10 / 2 / 4 / 2.0**2)
+    assert rate["var_rnoise"] == pytest.approx(3.0**2 * 2 / (4 * 2.0) ** 2)
+    assert rate["dq"] == 4
+
+
+def test_12_keeps_the_rules():
+    references = {name: np.full((130, 96), 5, np.float32) for name in ("gain", "readnoise")}
+    conformance(step("12-jump-and-slope", "JumpAndSlope"), references=references)
