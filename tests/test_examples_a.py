@@ -12,7 +12,7 @@ from heliodor.plugins import registry
 from heliodor.stepfiles import find
 from heliodor.testing import check_pieces, conformance, made_up_ramp, make_ramp, run_step
 from heliodor_detector.steps.ramp_fit import SPEC as RAMP_FIT
-from heliodor_simulate import recovery
+from heliodor_simulate import recovery, split
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -260,3 +260,30 @@ def test_12_by_hand():
 def test_12_keeps_the_rules():
     references = {name: np.full((130, 96), 5, np.float32) for name in ("gain", "readnoise")}
     conformance(step("12-jump-and-slope", "JumpAndSlope"), references=references)
+
+
+# ------------------------------------------------------------------ 9
+
+
+@pytest.fixture(scope="module")
+def whole(simulated):
+    return simulated("niriss-soss", size=64, nints=6, ngroups=3, without=("cosmic-rays",))
+
+
+def test_09_segments_are_cleaned_as_one(whole, copied, tmp_path):
+    edits = EXAMPLES / "09-stripes-of-all-segments" / "edits.yaml"
+    options = {"folders": whole.references, "skip": ["jump"]}
+    keep = saved_after(tmp_path, "StackedStripes", "cleaned")
+    plain = heliodor.run(whole.exposure, **options)
+    at_once = heliodor.run(whole.exposure, pipeline=[edits, keep], **options)
+    parts = heliodor.run_all(split(copied(whole), 3), pipeline=[edits, keep], **options)
+    joined = np.concatenate([part.products["cleaned"].data for part in parts])
+    np.testing.assert_array_equal(joined, at_once.products["cleaned"].data)
+
+    def scatter(result):
+        """How much lines along the fast axis differ between integrations."""
+        axis = 2 if abs(result.plan.exposure.keywords["FASTAXIS"]) == 1 else 1
+        lines = np.nanmedian(result.products["rateints"].planes["data"], axis=axis)
+        return np.nanmedian(np.std(lines, axis=0))
+
+    assert scatter(at_once) < 0.5 * scatter(plain)
