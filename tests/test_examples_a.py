@@ -7,7 +7,7 @@ from pathlib import Path
 import heliodor
 import numpy as np
 import pytest
-from heliodor.bits import DO_NOT_USE, JUMP_DET, REFERENCE_PIXEL, SATURATED
+from heliodor.bits import DO_NOT_USE, JUMP_DET, PERSISTENCE, REFERENCE_PIXEL, SATURATED
 from heliodor.plugins import registry
 from heliodor.stepfiles import find
 from heliodor.testing import check_pieces, conformance, made_up_ramp, make_ramp, run_step
@@ -287,3 +287,34 @@ def test_09_segments_are_cleaned_as_one(whole, copied, tmp_path):
         return np.nanmedian(np.std(lines, axis=0))
 
     assert scatter(at_once) < 0.5 * scatter(plain)
+
+
+# ------------------------------------------------------------------ 2
+
+
+def test_02_flags_reach_later_exposures(simulated, copied, tmp_path):
+    example = EXAMPLES / "02-persistence-flags"
+    case = simulated("nircam-imaging", size=64, ngroups=6, sky=(10.0, 3000.0))
+    start = 60000.0
+    hours = {1: 0.0, 2: 0.5, 3: 24.0}
+    raw = [
+        copied(
+            case,
+            f"jw01234001001_02101_0000{number}_nrca1_uncal.fits",
+            EXPSTART=start + after / 24,
+            EXPEND=start + after / 24 + 0.001,
+        )
+        for number, after in hours.items()
+    ]
+    out = {"out": tmp_path, "save": True}
+    done = heliodor.run_all(
+        raw, folders=case.references, pipeline=example / "keep_jump.yaml", **out
+    )
+    rates = [result.paths["rate"] for result in done]
+    flagged = heliodor.run_all(rates, pipeline=example / "persistence.yaml", **out)
+    saturated = (done[0]["jump"].groupdq & SATURATED > 0).any(axis=(0, 1))
+    assert 0 < saturated.sum() < saturated.size / 2
+    flags = [result["persistflags"].dq & PERSISTENCE > 0 for result in flagged]
+    assert not flags[0].any()
+    np.testing.assert_array_equal(flags[1], saturated)
+    assert not flags[2].any()
