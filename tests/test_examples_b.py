@@ -95,3 +95,47 @@ def test_15_conforms():
     wisp = np.exp(-(((np.indices(image.shape)[0] - 60) / 9) ** 2)).astype(np.float32)
     image.planes["data"] += wisp
     conformance(step("15-wisps", "subtract_wisps"), image, {"wisp": wisp})
+
+
+# ------------------------------------------------------------------ 07: periodic noise
+
+
+PERIODIC = EXAMPLES / "07-periodic-noise" / "periodic.yaml"
+
+
+@pytest.fixture(scope="module")
+def waves(simulated):
+    """One exposure with a wave and without."""
+    without = (*QUIET, "amplifiers", "odd-even")
+    arguments = {"subarray": "BRIGHTSKY", "ngroups": 6, "without": without}
+    loud = simulated("miri-imaging", also=("interference",), **arguments)
+    return loud, simulated("miri-imaging", **arguments)
+
+
+def test_07_the_wave_falls(waves):
+    loud, quiet = waves
+
+    def blocks(case, **more):
+        """Mean slopes of 8 x 8 pixels: raw data are whole numbers, which also differ."""
+        image = heliodor.run(case.exposure, folders=case.references, **more)["rate"]
+        slopes = np.where(image.dq == 0, image.data, np.nan)
+        return np.nanmean(slopes.reshape(64, 8, 64, 8), axis=(1, 3))
+
+    mend = {"frequency": 10.039216, "row_clocks": 162}
+    mend = {f"remove_periodic_noise.{name}": value for name, value in mend.items()}
+    expected = blocks(quiet, pipeline=PERIODIC, skip=["remove_periodic_noise"])
+    before = blocks(loud, pipeline=PERIODIC, skip=["remove_periodic_noise"]) - expected
+    after = blocks(loud, pipeline=PERIODIC, parameters=mend) - expected
+    assert after.std() < before.std() / 10
+
+
+def test_07_steps_have_moved(waves):
+    loud, _ = waves
+    plan = heliodor.plan(loud.exposure, folders=loud.references, pipeline=PERIODIC)
+    order = [each.label for each in plan.steps if each.runs]
+    first = order.index("linearity")
+    assert order[first + 1 : first + 4] == ["remove_periodic_noise", "firstframe", "lastframe"]
+
+
+def test_07_conforms():
+    conformance(step("07-periodic-noise", "remove_periodic_noise"), frequency=10.0)
