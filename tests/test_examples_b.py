@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from heliodor.plugins import registry
 from heliodor.stepfiles import find
-from heliodor.testing import conformance, made_up_image
+from heliodor.testing import conformance, made_up_image, made_up_ramp
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 QUIET = ("sources", "coupling", "snowballs", "cosmic-rays", "1/f")
@@ -139,3 +139,52 @@ def test_07_steps_have_moved(waves):
 
 def test_07_conforms():
     conformance(step("07-periodic-noise", "remove_periodic_noise"), frequency=10.0)
+
+
+# ------------------------------------------------------------------ 03: columns that jump
+
+COLUMNS = EXAMPLES / "03-column-jump" / "columns.yaml"
+
+
+def shift_column(hdus) -> None:
+    hdus["SCI"].data[1, 4:, 4:, 20] += np.uint16(40)
+
+
+def test_03_a_column_is_mended_and_listed(simulated, copied, tmp_path):
+    case = simulated("niriss-imaging", size=96, ngroups=8, nints=2, without=("coupling", "1/f"))
+    given = {"folders": case.references}
+    shifted = copied(case, change=shift_column)
+    plain = heliodor.run(case.exposure, **given)["rateints"]
+    spoilt = heliodor.run(shifted, skip=["jump"], **given)["rateints"]
+    result = heliodor.run(shifted, pipeline=COLUMNS, save=True, out=tmp_path / "out", **given)
+    with fits.open(result.paths["coljump"]) as hdus:
+        assert hdus[0].header["S_COLJMP"] == "COMPLETE"
+        assert hdus[0].header["NCOLJUMP"] == 1
+        (event,) = hdus["EVENTS"].data
+    assert list(event)[:3] == [2, 5, 21]
+    assert event["jump"] == pytest.approx(40, abs=6)
+    assert event["sigma"] > 6
+    good = plain.dq[1, :, 20] == 0
+
+    def off(slopes):
+        return abs(np.median(slopes.data[1, good, 20] - plain.data[1, good, 20]))
+
+    assert off(spoilt) > 0.5
+    assert off(result["rateints"]) < off(spoilt) / 5
+
+
+def test_03_other_instruments_are_left_alone(small_nircam):
+    given = {"folders": small_nircam.references, "pipeline": COLUMNS}
+    (column_jump,) = (
+        each
+        for each in heliodor.plan(small_nircam.exposure, **given).steps
+        if each.label == "column_jump"
+    )
+    assert not column_jump.runs
+    assert column_jump.reason == "it is for INSTRUME NIRISS"
+
+
+def test_03_conforms():
+    ramp = made_up_ramp((2, 6, 130, 96))
+    ramp.data[1, 3:, :, 40] += 60
+    conformance(step("03-column-jump", "ColumnJump"), ramp)
