@@ -8,6 +8,7 @@ import heliodor
 import numpy as np
 import pytest
 from astropy.io import fits
+from heliodor.errors import PipelineError
 from heliodor.plugins import registry
 from heliodor.stepfiles import find
 from heliodor.testing import conformance, made_up_image, made_up_ramp
@@ -188,3 +189,92 @@ def test_03_conforms():
     ramp = made_up_ramp((2, 6, 130, 96))
     ramp.data[1, 3:, :, 40] += 60
     conformance(step("03-column-jump", "ColumnJump"), ramp)
+
+
+# ------------------------------------------------------------------ 25: a stage of one's own
+
+KERNEL = EXAMPLES / "25-kernel-phase"
+CONTRAST, AWAY = 0.2, (3.0, -2.0)
+"""Of a companion: brightness, and where it is [pixel], x and y."""
+
+
+def binary(ny: int, nx: int, cycles: float) -> np.ndarray:
+    """Make the image of a star with a companion, seen through the mask with wrong phases."""
+    holes = np.loadtxt(KERNEL / "nrm.txt")
+    wrong = np.random.default_rng(1).normal(0, 0.4, len(holes))
+    image = np.zeros((ny, nx))
+    for (dx, dy), light in zip([(0, 0), AWAY], [1, CONTRAST], strict=True):
+        y, x = np.mgrid[:ny, :nx]
+        y, x = y - (ny // 2 + 0.3 + dy), x - (nx // 2 - 0.2 + dx)
+        turn = 2 * np.pi * cycles * (holes[:, :1, None] * x + holes[:, 1:, None] * y)
+        wave = np.exp(1j * (turn + wrong[:, None, None])).sum(axis=0)
+        image += light * np.abs(wave) ** 2 * np.exp(-(x**2 + y**2) / (2 * 10**2))
+    return image
+
+
+@pytest.fixture(scope="module")
+def slopes(simulated, tmp_path_factory):
+    """A product of slopes in which a binary star has taken the place of the sky."""
+    case = simulated("niriss-ami", subarray="SUB80", ngroups=4, nints=2, without=QUIET)
+    folder = tmp_path_factory.mktemp("slopes")
+    done = heliodor.run(case.exposure, folders=case.references, save=True, out=folder)
+    path = done.paths["rateints"]
+    with fits.open(path, "update") as hdus:
+        per_metre = np.deg2rad(0.0655 / 3600) / 4.82e-6
+        hdus["SCI"].data[:] = 20 * binary(80, 80, per_metre)
+        hdus["DQ"].data[:] = 0
+        hdus["DQ"].data[:, 41, 38] = hdus["DQ"].data[:, 36:38, 43] = 1
+        hdus["SCI"].data[hdus["DQ"].data > 0] = np.nan
+        hdus["ERR"].data[:] = 1.0
+        assert hdus[0].header["FILTER"] == "F480M"
+    return path
+
+
+def test_25_a_companion_is_measured_through_a_wrong_pupil(slopes, tmp_path):
+    pipeline = KERNEL / "kernel_phase.yaml"
+    result = heliodor.run(slopes, pipeline=pipeline, save=True, out=tmp_path)
+    with fits.open(result.paths["kpfits"]) as hdus:
+        kernels, table = hdus["KERNELS"].data, hdus["KPHASE"].data
+        lines = np.stack([hdus["BASELINES"].data[name] for name in "uv"], axis=1)
+        assert hdus[0].header["NKERNEL"] == 15
+        assert hdus[0].header["S_KPHASE"] == "COMPLETE"
+    assert kernels.shape == (15, 21)
+    per_metre = np.deg2rad(0.0655 / 3600) / 4.82e-6
+    seen = np.angle(1 + CONTRAST * np.exp(-2j * np.pi * per_metre * lines @ AWAY))
+    expected = kernels @ seen
+    assert np.abs(expected).max() > 0.15
+    for integration in (1, 2):
+        measured = table["phase"][table["integration"] == integration]
+        np.testing.assert_allclose(measured, expected, atol=0.02)
+    assert (table["error"] > 0).all()
+    assert table["error"].max() < 0.01
+    record = result.provenance.receipt.steps[-1]
+    (pupil,) = (each for each in record.parameters if each.name == "pupil")
+    assert len(pupil.sha256) == 64
+
+
+def test_25_the_image_is_cut_and_centred(slopes):
+    result = heliodor.run(slopes, pipeline=KERNEL / "kernel_phase.yaml")
+    image = result.products["kpcent"]
+    assert image.shape == (2, 64, 64)
+    assert np.isfinite(image.planes["data"]).all()
+    assert not (image.planes["dq"] & 1).any()
+    assert (image.planes["dq"] > 0).sum() == 6
+
+
+def test_25_is_for_niriss_only(small_nircam, tmp_path):
+    done = heliodor.run(
+        small_nircam.exposure, folders=small_nircam.references, save=True, out=tmp_path
+    )
+    with pytest.raises(PipelineError, match="only when INSTRUME is NIRISS and FILTER"):
+        heliodor.plan(done.paths["rateints"], pipeline=KERNEL / "kernel_phase.yaml")
+
+
+@pytest.mark.parametrize("name", ["Trim", "fix_bad_pixels", "recentre"])
+def test_25_conforms(name):
+    image = made_up_image((3, 130, 96))
+    image.planes["data"][:, 60:62, 50:52] = 100
+    if name == "recentre":
+        image.planes["data"] = np.nan_to_num(image.planes["data"])
+    image.keywords["FILTER"] = "F430M"
+    conformance(step("25-kernel-phase", name), image, may_clear=["DO_NOT_USE"])
