@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import tomllib
 from pathlib import Path
 
 import heliodor
 import numpy as np
 import pytest
 from astropy.io import fits
+from heliodor.bits import PIXEL
 from heliodor.errors import PipelineError
 from heliodor.plugins import registry
 from heliodor.stepfiles import find
@@ -67,7 +70,7 @@ def add_wisp(hdus) -> None:
 
 def test_15_a_wisp_is_found_and_subtracted(wispy, templates, copied):
     given = {"folders": [wispy.references, templates]}
-    edited = {"pipeline": EXAMPLES / "15-wisps" / "wisps.yaml", **given}
+    edited = {"pipeline": EXAMPLES / "15-wisps" / "edits.yaml", **given}
     with_wisp = copied(wispy, change=add_wisp)
     plain = heliodor.run(wispy.exposure, **given)["rate"]
     spoilt = heliodor.run(with_wisp, **given)["rate"].data - plain.data
@@ -83,7 +86,7 @@ def test_15_a_wisp_is_found_and_subtracted(wispy, templates, copied):
 
 
 def test_15_other_detectors_want_no_template(small_nircam):
-    edits = EXAMPLES / "15-wisps" / "wisps.yaml"
+    edits = EXAMPLES / "15-wisps" / "edits.yaml"
     plan = heliodor.plan(small_nircam.exposure, folders=small_nircam.references, pipeline=edits)
     (wisps,) = (each for each in plan.steps if each.label == "subtract_wisps")
     assert not wisps.runs
@@ -101,7 +104,7 @@ def test_15_conforms():
 # ------------------------------------------------------------------ 07: periodic noise
 
 
-PERIODIC = EXAMPLES / "07-periodic-noise" / "periodic.yaml"
+PERIODIC = EXAMPLES / "07-periodic-noise" / "edits.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +147,7 @@ def test_07_conforms():
 
 # ------------------------------------------------------------------ 03: columns that jump
 
-COLUMNS = EXAMPLES / "03-column-jump" / "columns.yaml"
+COLUMNS = EXAMPLES / "03-column-jump" / "edits.yaml"
 
 
 def shift_column(hdus) -> None:
@@ -278,3 +281,76 @@ def test_25_conforms(name):
         image.planes["data"] = np.nan_to_num(image.planes["data"])
     image.keywords["FILTER"] = "F430M"
     conformance(step("25-kernel-phase", name), image, may_clear=["DO_NOT_USE"])
+
+
+# ------------------------------------------------------------------ 22: references that are changed
+
+GAPLESS = EXAMPLES / "22-gapless-references"
+GAPS = (np.array([30, 31, 31, 50]), np.array([20, 20, 21, 45]))
+
+
+@pytest.fixture
+def gapless(tmp_path, monkeypatch):
+    """The package, as if it were installed."""
+    project = tomllib.loads((GAPLESS / "pyproject.toml").read_text())["project"]
+    info = tmp_path / "site" / "heliodor_gapless-0.1.0.dist-info"
+    info.mkdir(parents=True)
+    named = f"Name: {project['name']}\nVersion: {project['version']}\n"
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\n{named}")
+    points = project["entry-points"]["heliodor"].items()
+    lines = "".join(f"{name} = {module}\n" for name, module in points)
+    (info / "entry_points.txt").write_text(f"[heliodor]\n{lines}")
+    monkeypatch.syspath_prepend(info.parent)
+    monkeypatch.syspath_prepend(GAPLESS / "src")
+    registry.cache_clear()
+    yield "heliodor_gapless.plugin"
+    registry.cache_clear()
+
+
+@pytest.fixture
+def with_gaps(small_nircam, tmp_path):
+    """A linearity reference that leaves some pixels out."""
+    path = tmp_path / "linearity.fits"
+    with fits.open(small_nircam.files["linearity"], memmap=False) as hdus:
+        names = list(hdus["DQ_DEF"].data["NAME"])
+        hdus["COEFFS"].data[:, *GAPS] = np.nan
+        bit = hdus["DQ_DEF"].data["VALUE"][names.index("NO_LIN_CORR")]
+        hdus["DQ"].data[GAPS] |= np.uint32(bit)
+        hdus.writeto(path)
+    return path
+
+
+def test_22_pixels_get_what_their_neighbours_have(gapless, small_nircam, with_gaps):
+    given = {"folders": small_nircam.references}
+    whole = heliodor.run(small_nircam.exposure, **given)["rate"]
+    given["references"] = {"linearity": with_gaps}
+    plain = heliodor.run(small_nircam.exposure, **given)["rate"]
+    result = heliodor.run(small_nircam.exposure, pipeline=GAPLESS / "edits.yaml", **given)
+    filled, uncorrected = result["rate"], PIXEL["NO_LIN_CORR"]
+    assert (plain.dq[GAPS] & uncorrected).all()
+    assert not (filled.dq[GAPS] & uncorrected).any()
+    off, filled_off = (np.abs(slopes.data - whole.data)[GAPS] for slopes in (plain, filled))
+    assert (filled_off < off / 3).all()
+    elsewhere = whole.dq & uncorrected == 0  # the simulator has left out some as well
+    elsewhere[GAPS] = False
+    np.testing.assert_array_equal(filled.dq[elsewhere], whole.dq[elsewhere])
+    np.testing.assert_array_equal(filled.data[elsewhere], whole.data[elsewhere])
+    steps = result.provenance.receipt.steps
+    (record,) = next(step for step in steps if step.name == "linearity").references
+    assert record.name == "linearity.fits"
+    assert record.changed_by == "fill_gaps 1.0 of heliodor-gapless 0.1.0"
+    assert record.changed_sha256 not in ("", record.sha256)
+
+
+def test_22_nothing_changes_by_installing_it(gapless, small_nircam, with_gaps):
+    given = {"folders": small_nircam.references, "references": {"linearity": with_gaps}}
+    (linearity,) = (
+        each
+        for each in heliodor.plan(small_nircam.exposure, **given).steps
+        if each.label == "linearity"
+    )
+    assert linearity.references["linearity"].by is None
+
+
+def test_22_conforms(gapless):
+    conformance(importlib.import_module(gapless))
