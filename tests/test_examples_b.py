@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import tomllib
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from heliodor.bits import PIXEL
-from heliodor.errors import PipelineError
+from heliodor.errors import PipelineError, UsageError
 from heliodor.plugins import registry
 from heliodor.stepfiles import find
 from heliodor.testing import conformance, made_up_image, made_up_ramp
@@ -354,3 +355,52 @@ def test_22_nothing_changes_by_installing_it(gapless, small_nircam, with_gaps):
 
 def test_22_conforms(gapless):
     conformance(importlib.import_module(gapless))
+
+
+# ------------------------------------------------------------------ 29: a list made by hand
+
+REGIONS = EXAMPLES / "29-regions"
+
+
+@pytest.fixture(scope="module")
+def shutters(simulated):
+    return simulated("nirspec-mos", readpatt="NRSRAPID", size=64, ngroups=4, without=QUIET)
+
+
+def test_29_what_is_drawn_is_flagged_and_the_list_is_recorded(shutters):
+    given = {"folders": shutters.references}
+    plain = heliodor.run(shutters.exposure, **given)["rate"]
+    result = heliodor.run(shutters.exposure, pipeline=REGIONS / "edits.yaml", **given)
+    flagged = result["rate"].dq & PIXEL["MSA_FAILED_OPEN"] != 0
+    expected = np.zeros((64, 64), bool)
+    expected[23:27, 20:40] = True  # DS9 counts from 1
+    y, x = np.indices((64, 64))
+    expected |= (x - 49) ** 2 + (y - 49) ** 2 <= 3.5**2
+    expected[11, 9] = True
+    np.testing.assert_array_equal(flagged, expected)
+    assert (result["rate"].dq[expected] & PIXEL["DO_NOT_USE"]).all()
+    np.testing.assert_array_equal(result["rate"].dq[~expected], plain.dq[~expected])
+    assert result.products["rate"].keywords["NREGPIX"] == expected.sum()
+    steps = result.provenance.receipt.steps
+    record = next(step for step in steps if step.name == "flag_regions")
+    (regions,) = (each for each in record.parameters if each.name == "regions")
+    listed = (REGIONS / "stuck_open_nrs1.reg").read_bytes()
+    assert regions.sha256 == hashlib.sha256(listed).hexdigest()
+
+
+def test_29_other_detectors_have_no_list(shutters, copied):
+    other = copied(shutters, DETECTOR="NRS2")
+    plan = heliodor.plan(other, pipeline=REGIONS / "edits.yaml", folders=shutters.references)
+    (flag,) = (each for each in plan.steps if each.label == "flag_regions")
+    assert flag.params.regions is None
+
+
+def test_29_a_list_that_is_missing_is_an_error_of_the_plan(shutters):
+    given = {"pipeline": REGIONS / "edits.yaml", "folders": shutters.references}
+    with pytest.raises(UsageError, match="it takes a file that is there"):
+        heliodor.plan(shutters.exposure, parameters={"flag_regions.regions": "no.reg"}, **given)
+
+
+def test_29_conforms():
+    listed = REGIONS / "stuck_open_nrs1.reg"
+    conformance(step("29-regions", "flag_regions"), regions=listed)
