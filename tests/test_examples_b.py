@@ -404,3 +404,35 @@ def test_29_a_list_that_is_missing_is_an_error_of_the_plan(shutters):
 def test_29_conforms():
     listed = REGIONS / "stuck_open_nrs1.reg"
     conformance(step("29-regions", "flag_regions"), regions=listed)
+
+
+# ------------------------------------------------------------------ 17: variances that are scaled
+
+NOISE = EXAMPLES / "17-read-noise" / "edits.yaml"
+
+
+def test_17_the_factor_is_found_and_recorded(simulated, tmp_path):
+    case = simulated("nircam-imaging", size=128, ngroups=6, nints=2, without=QUIET)
+    half = tmp_path / "readnoise.fits"
+    with fits.open(case.files["readnoise"], memmap=False) as hdus:
+        hdus["SCI"].data = hdus["SCI"].data / 2
+        hdus.writeto(half)
+    given = {"folders": case.references, "skip": ["jump"]}  # which noise would set off
+    right = heliodor.run(case.exposure, **given)["rate"]
+    given |= {"references": {"readnoise": half}, "pipeline": NOISE, "save": True}
+    result = heliodor.run(case.exposure, out=tmp_path / "out", **given)
+    for product in ("rate", "rateints"):
+        header = fits.getheader(result.paths[product])
+        assert header["S_SCALER"] == "COMPLETE"
+        assert header["RNSCALE"] == pytest.approx(4, rel=0.1)
+    scaled = result["rate"]
+    good = (scaled.dq == 0) & (right.dq == 0)
+    ratio = np.median(scaled.err[good] / right.err[good])
+    assert ratio == pytest.approx(1, abs=0.05)
+    np.testing.assert_allclose(
+        scaled.err[good] ** 2, scaled.var_poisson[good] + scaled.var_rnoise[good], rtol=1e-4
+    )
+
+
+def test_17_conforms():
+    conformance(step("17-read-noise", "scale_read_noise"), made_up_image())
