@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
+import tomllib
 from pathlib import Path
 
 import heliodor
 import numpy as np
 import pytest
 from astropy.io import fits
-from heliodor.errors import PipelineError
+from heliodor.bits import PIXEL
+from heliodor.errors import PipelineError, UsageError
 from heliodor.plugins import registry
 from heliodor.stepfiles import find
 from heliodor.testing import conformance, made_up_image, made_up_ramp
@@ -67,7 +71,7 @@ def add_wisp(hdus) -> None:
 
 def test_15_a_wisp_is_found_and_subtracted(wispy, templates, copied):
     given = {"folders": [wispy.references, templates]}
-    edited = {"pipeline": EXAMPLES / "15-wisps" / "wisps.yaml", **given}
+    edited = {"pipeline": EXAMPLES / "15-wisps" / "edits.yaml", **given}
     with_wisp = copied(wispy, change=add_wisp)
     plain = heliodor.run(wispy.exposure, **given)["rate"]
     spoilt = heliodor.run(with_wisp, **given)["rate"].data - plain.data
@@ -83,7 +87,7 @@ def test_15_a_wisp_is_found_and_subtracted(wispy, templates, copied):
 
 
 def test_15_other_detectors_want_no_template(small_nircam):
-    edits = EXAMPLES / "15-wisps" / "wisps.yaml"
+    edits = EXAMPLES / "15-wisps" / "edits.yaml"
     plan = heliodor.plan(small_nircam.exposure, folders=small_nircam.references, pipeline=edits)
     (wisps,) = (each for each in plan.steps if each.label == "subtract_wisps")
     assert not wisps.runs
@@ -101,7 +105,7 @@ def test_15_conforms():
 # ------------------------------------------------------------------ 07: periodic noise
 
 
-PERIODIC = EXAMPLES / "07-periodic-noise" / "periodic.yaml"
+PERIODIC = EXAMPLES / "07-periodic-noise" / "edits.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +148,7 @@ def test_07_conforms():
 
 # ------------------------------------------------------------------ 03: columns that jump
 
-COLUMNS = EXAMPLES / "03-column-jump" / "columns.yaml"
+COLUMNS = EXAMPLES / "03-column-jump" / "edits.yaml"
 
 
 def shift_column(hdus) -> None:
@@ -278,3 +282,157 @@ def test_25_conforms(name):
         image.planes["data"] = np.nan_to_num(image.planes["data"])
     image.keywords["FILTER"] = "F430M"
     conformance(step("25-kernel-phase", name), image, may_clear=["DO_NOT_USE"])
+
+
+# ------------------------------------------------------------------ 22: references that are changed
+
+GAPLESS = EXAMPLES / "22-gapless-references"
+GAPS = (np.array([30, 31, 31, 50]), np.array([20, 20, 21, 45]))
+
+
+@pytest.fixture
+def gapless(tmp_path, monkeypatch):
+    """The package, as if it were installed."""
+    project = tomllib.loads((GAPLESS / "pyproject.toml").read_text())["project"]
+    info = tmp_path / "site" / "heliodor_gapless-0.1.0.dist-info"
+    info.mkdir(parents=True)
+    named = f"Name: {project['name']}\nVersion: {project['version']}\n"
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\n{named}")
+    points = project["entry-points"]["heliodor"].items()
+    lines = "".join(f"{name} = {module}\n" for name, module in points)
+    (info / "entry_points.txt").write_text(f"[heliodor]\n{lines}")
+    monkeypatch.syspath_prepend(info.parent)
+    monkeypatch.syspath_prepend(GAPLESS / "src")
+    registry.cache_clear()
+    yield "heliodor_gapless.plugin"
+    registry.cache_clear()
+
+
+@pytest.fixture
+def with_gaps(small_nircam, tmp_path):
+    """A linearity reference that leaves some pixels out."""
+    path = tmp_path / "linearity.fits"
+    with fits.open(small_nircam.files["linearity"], memmap=False) as hdus:
+        names = list(hdus["DQ_DEF"].data["NAME"])
+        hdus["COEFFS"].data[:, *GAPS] = np.nan
+        bit = hdus["DQ_DEF"].data["VALUE"][names.index("NO_LIN_CORR")]
+        hdus["DQ"].data[GAPS] |= np.uint32(bit)
+        hdus.writeto(path)
+    return path
+
+
+def test_22_pixels_get_what_their_neighbours_have(gapless, small_nircam, with_gaps):
+    given = {"folders": small_nircam.references}
+    whole = heliodor.run(small_nircam.exposure, **given)["rate"]
+    given["references"] = {"linearity": with_gaps}
+    plain = heliodor.run(small_nircam.exposure, **given)["rate"]
+    result = heliodor.run(small_nircam.exposure, pipeline=GAPLESS / "edits.yaml", **given)
+    filled, uncorrected = result["rate"], PIXEL["NO_LIN_CORR"]
+    assert (plain.dq[GAPS] & uncorrected).all()
+    assert not (filled.dq[GAPS] & uncorrected).any()
+    off, filled_off = (np.abs(slopes.data - whole.data)[GAPS] for slopes in (plain, filled))
+    assert (filled_off < off / 3).all()
+    elsewhere = whole.dq & uncorrected == 0  # the simulator has left out some as well
+    elsewhere[GAPS] = False
+    np.testing.assert_array_equal(filled.dq[elsewhere], whole.dq[elsewhere])
+    np.testing.assert_array_equal(filled.data[elsewhere], whole.data[elsewhere])
+    steps = result.provenance.receipt.steps
+    (record,) = next(step for step in steps if step.name == "linearity").references
+    assert record.name == "linearity.fits"
+    assert record.changed_by == "fill_gaps 1.0 of heliodor-gapless 0.1.0"
+    assert record.changed_sha256 not in ("", record.sha256)
+
+
+def test_22_nothing_changes_by_installing_it(gapless, small_nircam, with_gaps):
+    given = {"folders": small_nircam.references, "references": {"linearity": with_gaps}}
+    (linearity,) = (
+        each
+        for each in heliodor.plan(small_nircam.exposure, **given).steps
+        if each.label == "linearity"
+    )
+    assert linearity.references["linearity"].by is None
+
+
+def test_22_conforms(gapless):
+    conformance(importlib.import_module(gapless))
+
+
+# ------------------------------------------------------------------ 29: a list made by hand
+
+REGIONS = EXAMPLES / "29-regions"
+
+
+@pytest.fixture(scope="module")
+def shutters(simulated):
+    return simulated("nirspec-mos", readpatt="NRSRAPID", size=64, ngroups=4, without=QUIET)
+
+
+def test_29_what_is_drawn_is_flagged_and_the_list_is_recorded(shutters):
+    given = {"folders": shutters.references}
+    plain = heliodor.run(shutters.exposure, **given)["rate"]
+    result = heliodor.run(shutters.exposure, pipeline=REGIONS / "edits.yaml", **given)
+    flagged = result["rate"].dq & PIXEL["MSA_FAILED_OPEN"] != 0
+    expected = np.zeros((64, 64), bool)
+    expected[23:27, 20:40] = True  # DS9 counts from 1
+    y, x = np.indices((64, 64))
+    expected |= (x - 49) ** 2 + (y - 49) ** 2 <= 3.5**2
+    expected[11, 9] = True
+    np.testing.assert_array_equal(flagged, expected)
+    assert (result["rate"].dq[expected] & PIXEL["DO_NOT_USE"]).all()
+    np.testing.assert_array_equal(result["rate"].dq[~expected], plain.dq[~expected])
+    assert result.products["rate"].keywords["NREGPIX"] == expected.sum()
+    steps = result.provenance.receipt.steps
+    record = next(step for step in steps if step.name == "flag_regions")
+    (regions,) = (each for each in record.parameters if each.name == "regions")
+    listed = (REGIONS / "stuck_open_nrs1.reg").read_bytes()
+    assert regions.sha256 == hashlib.sha256(listed).hexdigest()
+
+
+def test_29_other_detectors_have_no_list(shutters, copied):
+    other = copied(shutters, DETECTOR="NRS2")
+    plan = heliodor.plan(other, pipeline=REGIONS / "edits.yaml", folders=shutters.references)
+    (flag,) = (each for each in plan.steps if each.label == "flag_regions")
+    assert flag.params.regions is None
+
+
+def test_29_a_list_that_is_missing_is_an_error_of_the_plan(shutters):
+    given = {"pipeline": REGIONS / "edits.yaml", "folders": shutters.references}
+    with pytest.raises(UsageError, match="it takes a file that is there"):
+        heliodor.plan(shutters.exposure, parameters={"flag_regions.regions": "no.reg"}, **given)
+
+
+def test_29_conforms():
+    listed = REGIONS / "stuck_open_nrs1.reg"
+    conformance(step("29-regions", "flag_regions"), regions=listed)
+
+
+# ------------------------------------------------------------------ 17: variances that are scaled
+
+NOISE = EXAMPLES / "17-read-noise" / "edits.yaml"
+
+
+def test_17_the_factor_is_found_and_recorded(simulated, tmp_path):
+    case = simulated("nircam-imaging", size=128, ngroups=6, nints=2, without=QUIET)
+    half = tmp_path / "readnoise.fits"
+    with fits.open(case.files["readnoise"], memmap=False) as hdus:
+        hdus["SCI"].data = hdus["SCI"].data / 2
+        hdus.writeto(half)
+    given = {"folders": case.references, "skip": ["jump"]}  # which noise would set off
+    right = heliodor.run(case.exposure, **given)["rate"]
+    given |= {"references": {"readnoise": half}, "pipeline": NOISE, "save": True}
+    result = heliodor.run(case.exposure, out=tmp_path / "out", **given)
+    for product in ("rate", "rateints"):
+        header = fits.getheader(result.paths[product])
+        assert header["S_SCALER"] == "COMPLETE"
+        assert header["RNSCALE"] == pytest.approx(4, rel=0.1)
+    scaled = result["rate"]
+    good = (scaled.dq == 0) & (right.dq == 0)
+    ratio = np.median(scaled.err[good] / right.err[good])
+    assert ratio == pytest.approx(1, abs=0.05)
+    np.testing.assert_allclose(
+        scaled.err[good] ** 2, scaled.var_poisson[good] + scaled.var_rnoise[good], rtol=1e-4
+    )
+
+
+def test_17_conforms():
+    conformance(step("17-read-noise", "scale_read_noise"), made_up_image())

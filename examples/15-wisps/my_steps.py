@@ -14,7 +14,7 @@ TEMPLATE = RefNeed("wisp", keys=("DETECTOR", "FILTER", "PUPIL"))
 @step(
     takes="image",
     writes="data",
-    references=[TEMPLATE],
+    references=TEMPLATE,
     when={
         "instrument": "NIRCAM",
         "detector": ["NRCA3", "NRCA4", "NRCB3", "NRCB4"],

@@ -41,7 +41,7 @@ def attach(
     writes: str | Iterable[str] | None = None,
     title: str = "",
     when: Mapping[str, Any] | None = None,
-    references: str | Iterable[str | RefNeed] = (),
+    references: str | RefNeed | Iterable[str | RefNeed] = (),
     takes: Literal["ramp", "image"] | None = None,
     status: str = "",
     sets_bits: Iterable[str] = (),
@@ -232,7 +232,7 @@ def _image(integration: int, name: str, array: np.ndarray) -> np.ndarray:
     return array[integration] if array.ndim == 3 else array[...]
 
 
-def _needs(references: str | Iterable[str | RefNeed]) -> dict[str, RefNeed]:
-    given = (references,) if isinstance(references, str) else references
+def _needs(references: str | RefNeed | Iterable[str | RefNeed]) -> dict[str, RefNeed]:
+    given = (references,) if isinstance(references, str | RefNeed) else references
     needs = (RefNeed(each) if isinstance(each, str) else each for each in given)
     return {need.type: need for need in needs}

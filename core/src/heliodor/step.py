@@ -212,7 +212,7 @@ def step(
     writes: str | Iterable[str] = ...,
     title: str = ...,
     when: Mapping[str, Any] = ...,
-    references: str | Iterable[str | RefNeed] = ...,
+    references: str | RefNeed | Iterable[str | RefNeed] = ...,
     takes: Literal["ramp", "image"] = ...,
     status: str = ...,
     sets_bits: Iterable[str] = ...,
@@ -246,7 +246,7 @@ def step(given: Any = None, /, **declared: Any) -> Any:
     writes : planes that it changes; by default all it is given.  The others are read-only
     title : one line for lists; the first of the docstring by default
     when : condition for running it, as in a pipeline: ``{"instrument": "NIRCAM"}``
-    references : types of references of its own
+    references : types of references of its own, or what says how they are found, a `RefNeed`
     takes : ``ramp`` or ``image``, where the arguments do not say
     status : keyword that records the outcome; made from the name by default
     sets_bits : data quality bits it may set

@@ -1,0 +1,1 @@
+"""Extend references to pixels that they lack."""
