@@ -13,6 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from heliodor import cache
+
 State = tuple[int, int, int, int]
 """Size, times of the last change of content and of anything [ns], number in the file system."""
 
@@ -47,8 +49,7 @@ def file_sha256(path: str | Path) -> str:
 
 def store() -> Path:
     """Where hashes are kept: a database in heliodor's folder of the user's cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "heliodor" / "hashes.sqlite"
+    return cache.folder() / "hashes.sqlite"
 
 
 def _state(place: str) -> State:

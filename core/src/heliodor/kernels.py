@@ -23,6 +23,8 @@ import numba
 from numba.core import config as _config
 from numba.core import event
 
+from heliodor.cache import folder as users_cache
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _lock = threading.Lock()
@@ -33,8 +35,7 @@ def cache_folder() -> Path:
     """Where compiled kernels are kept: $NUMBA_CACHE_DIR, or our folder in the user's cache."""
     if os.environ.get("NUMBA_CACHE_DIR"):
         return Path(os.environ["NUMBA_CACHE_DIR"])
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "heliodor" / "kernels"
+    return users_cache() / "kernels"
 
 
 def _writable(folder: Path) -> bool:

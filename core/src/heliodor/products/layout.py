@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from heliodor import cache
 from heliodor.errors import NotYetError, OutputError, did_you_mean
 
 log = logging.getLogger(__name__)
@@ -140,8 +141,7 @@ def layout(model: str) -> Layout:
 
 def cache_folder() -> Path:
     """Where the tables are kept: heliodor's folder in the user's cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "heliodor" / "layouts"
+    return cache.folder() / "layouts"
 
 
 def _keep(file: Path, entries: list[dict[str, Any]]) -> None:

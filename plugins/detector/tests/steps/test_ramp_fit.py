@@ -577,3 +577,28 @@ def test_pixels_that_keep_groups_which_most_reject_are_fitted_as_if_alone(fit, m
             for name, plane in product.planes.items():
                 expected = alone[kind].planes[name][..., 0, 0]
                 np.testing.assert_array_equal(plane[..., y, x], expected, f"{kind} {name}")
+
+
+@pytest.mark.parametrize("algorithm", ["OLS_C", "LIKELY"])
+@pytest.mark.parametrize("ngroups", [4, 5, 9])
+def test_results_may_lie_where_the_ramps_were(make_ramp, make_reference, ngroups, algorithm):
+    """With four groups there is no room for five planes: nothing else is overwritten."""
+    rng = np.random.default_rng(ngroups)
+    shape = (3, ngroups, 6, 37)
+    data = np.cumsum(rng.poisson(40.0, shape), axis=1).astype(np.float32)
+    groupdq = np.where(rng.random(shape) < 0.05, np.uint8(JUMP), np.uint8(0))
+    found = []
+    for spent in (False, True):
+        ramp = make_ramp(data.copy(), groupdq.copy(), None, **CLOCK)
+        ramp.spent = spent
+        references = {
+            name: make_reference(name, ramp, (), SCI=np.full(ramp.shape[2:], value, np.float32))
+            for name, value in (("gain", 2.0), ("readnoise", 10.0))
+        }
+        products = execute(SPEC, ramp, RampFitParams(algorithm=algorithm), references).products
+        found.append(products)
+        mine = np.shares_memory(ramp.data, products["rateints"].planes["data"])
+        assert mine == (spent and ngroups >= 5)
+    for kind in ("rate", "rateints"):
+        for name, plane in found[0][kind].planes.items():
+            np.testing.assert_array_equal(plane, found[1][kind].planes[name])

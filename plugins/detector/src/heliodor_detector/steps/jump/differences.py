@@ -6,8 +6,11 @@ import numpy as np
 from heliodor.bits import DO_NOT_USE, JUMP_DET, SATURATED
 from heliodor.kernels import helper
 
+from heliodor_detector.groups import mostly_flagged
+
 JUMP = np.uint8(JUMP_DET)
 NOT_JUMP = np.uint8(255 - JUMP_DET)
+
 UNUSABLE = np.uint8(DO_NOT_USE | SATURATED)
 INFINITE = np.float32(np.inf)
 NAN = np.float32(np.nan)
@@ -39,8 +42,7 @@ def usual_groups(groupdq: np.ndarray) -> np.ndarray:
     -------
     (nints, ngroups) bool
     """
-    rows = groupdq[:, :, :: max(1, groupdq.shape[2] // 16)]
-    return (rows & UNUSABLE == 0).mean(axis=(2, 3)) > 0.5
+    return ~mostly_flagged(groupdq, DO_NOT_USE | SATURATED)
 
 
 BATCH = 128

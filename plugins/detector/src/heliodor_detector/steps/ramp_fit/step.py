@@ -11,6 +11,7 @@ from heliodor.bits import DO_NOT_USE, SATURATED
 from heliodor.data import Product, Ramp
 from heliodor.step import Piece, References, Skipped, Step
 
+from heliodor_detector.groups import mostly_flagged
 from heliodor_detector.medians import median_network, sorting_network
 from heliodor_detector.steps.ramp_fit.params import RampFitParams
 from heliodor_detector.steps.ramp_fit.rows import DQ, ERR, SLOPE, VAR_POISSON, VAR_RNOISE
@@ -24,9 +25,6 @@ PLANES = 5
 
 FEWEST_LIKELY = 4
 """Ramps with fewer groups are fitted by least squares whatever the algorithm."""
-
-SAMPLED_ROWS, SAMPLED_STRIDE = 8, 16
-"""Rows, and the stride of columns in them, that tell what most pixels are like."""
 
 
 class RampFit(Step[RampFitParams]):
@@ -52,8 +50,10 @@ class RampFit(Step[RampFitParams]):
                 return skipped
 
         empty = self.workspace.empty
-        # planes of one integration after another, as groups are: they may take their place
-        self.rateints = ramp.data if ramp.spent else empty((nints, PLANES, ny, nx))
+        # planes of one integration after another, as groups are: they may take their place, unless
+        # an earlier step has dropped so many groups that there is no room
+        in_place = ramp.spent and ngroups >= PLANES
+        self.rateints = ramp.data if in_place else empty((nints, PLANES, ny, nx))
         self.rate = empty((4, ny, nx))
         self.rate_dq = empty((ny, nx), np.uint32)
 
@@ -263,7 +263,7 @@ def unflagged_groups(
     rejected : (nints, ngroups) uint8; DO_NOT_USE in groups that have it in most pixels
     """
     start, stop, first, last = groups
-    unusable = mostly_unusable(ramp.groupdq)
+    unusable = mostly_flagged(ramp.groupdq, DO_NOT_USE)
     asked = np.zeros(ramp.shape[1], bool)
     asked[max(first, start) : min(last + 1, stop)] = True
     spans = np.empty((ramp.shape[0], 2), np.int64)
@@ -292,22 +292,6 @@ def median_networks(spans: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ends = dict(zip(networks, stops.tolist(), strict=True))
     parts = [(ends[count] - len(networks[count]), ends[count]) for count in counts.tolist()]
     return np.concatenate(list(networks.values())), np.array(parts, np.int64)
-
-
-def mostly_unusable(groupdq: np.ndarray) -> np.ndarray:
-    """Find the groups that are DO_NOT_USE in more than half of a sample of the pixels.
-
-    Parameters
-    ----------
-    groupdq : (nints, ngroups, ny, nx) uint8
-
-    Returns
-    -------
-    (nints, ngroups) bool
-    """
-    apart = max(1, groupdq.shape[2] // SAMPLED_ROWS)
-    sample = groupdq[:, :, apart // 2 :: apart, ::SAMPLED_STRIDE] & np.uint8(DO_NOT_USE)
-    return np.count_nonzero(sample, axis=(2, 3)) * 2 > sample[0, 0].size
 
 
 def group_noise(readnoise: np.ndarray, gain: np.ndarray, nframes: int) -> np.ndarray:
