@@ -5,7 +5,7 @@ VENV ?= .venv
 DEMO ?= demo
 BIN := $(VENV)/bin
 INSTRUMENTS := fgs miri nircam niriss nirspec
-MEMBERS := core plugins/detector plugins/simulate plugins/stpipe $(INSTRUMENTS:%=instruments/%)
+MEMBERS := core plugins/detector plugins/simulate plugins/stpipe plugins/crds $(INSTRUMENTS:%=instruments/%)
 SOURCES := $(MEMBERS:%=%/src)
 
 .PHONY: install demo test lint types docs check parity truth bench clean

@@ -1,0 +1,1 @@
+"""Reference files by the rules of CRDS: found, fetched, explained."""
