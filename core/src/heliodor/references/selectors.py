@@ -35,12 +35,14 @@ class Found:
     why : how it was chosen
     context : version of the rules that chose it, if there are such
     by : what changes it before it is used, or None
+    fetch : dotted path of the function that brings it to `path` if it is not there yet; empty: none
     """
 
     path: Path
     why: str
     context: str = ""
     by: TransformSpec | None = None
+    fetch: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,22 @@ class Unknown:
     why: str
 
 
+@dataclass(frozen=True)
+class Considered:
+    """A file that a source looked at, and what came of it.
+
+    Attributes
+    ----------
+    name : of the file
+    why : in words, how it fits or why it does not
+    chosen : whether it is the one
+    """
+
+    name: str
+    why: str
+    chosen: bool = False
+
+
 Answer = Found | Made | NotApplicable | Unknown
 
 
@@ -77,15 +95,21 @@ class Sources:
     overrides : file by type; ``"N/A"`` says that none applies
     folders : searched for files whose own keywords fit
     exposure : path of the exposure, or None for one in memory
+    context : version of the rules to choose by, for sources that have such; empty: their own
     """
 
     overrides: Mapping[str, str | Path] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
     exposure: Path | None = None
+    context: str = ""
 
 
 class Selector(Protocol):
-    """A source of references; made with `Sources`, asked once for an exposure."""
+    """A source of references; made with `Sources`, asked once for an exposure.
+
+    One that can explain itself has also a method ``considered(need, keywords)`` that gives the
+    files it looked at for one type, as a tuple of `Considered`, the nearest first.
+    """
 
     def __init__(self, sources: Sources): ...
 
