@@ -245,10 +245,15 @@ def test_parameters_are_fetched_before_a_run_is_planned(calibrate, monkeypatch):
     assert calibrate(do=plan).steps[0].params.skip
 
 
-def test_a_plan_made_online_fetches_its_parameters(calibrate, monkeypatch):
+def test_a_plan_made_online_fetches_its_parameters(calibrate, exposures, tmp_path, monkeypatch):
     monkeypatch.setattr(Archive, "parameters", True)
     planned = calibrate(do=plan, online=True)
     assert planned.steps[0].params.skip
+    (Archive.folder / "pars-subtractstep.asdf").unlink()
+    command = ["plan", str(exposures[0]), "--pipeline", str(tmp_path / "my.yaml")]
+    assert main(command) == 4
+    assert main([*command, "--online"]) == 0
+    assert "pars-subtractstep.asdf" in printed(main, command)
     assert ["template.fits"] not in calls
 
 

@@ -133,16 +133,16 @@ def test_a_checksum_that_the_server_does_not_know_is_not_compared(fake, ask, cac
     assert here(cache) == [DARK]
 
 
-def test_mappings_come_before_what_names_them(fake, tmp_path):
+def test_mappings_come_before_what_names_them(fake, cache):
     context, *others = "jwst_0001.pmap", "jwst_miri_0001.imap", "jwst_miri_dark_0001.rmap"
     for name in (context, *others):
         fake.add(name, name.encode())
     fake.spoil(others[1], "status", 404)
     with pytest.raises(NotFetched, match=f"{others[1]}.*404"):
-        fetch_mappings(context, lambda name: tmp_path / name)
-    assert here(tmp_path) == []
-    fetch_mappings(context, lambda name: tmp_path / name)
-    assert here(tmp_path) == sorted([context, *others])
+        fetch_mappings(context, cache.joinpath)
+    assert here(cache) == []
+    fetch_mappings(context, cache.joinpath)
+    assert here(cache) == sorted([context, *others])
 
 
 def test_contexts_are_named_by_the_server(fake):
@@ -205,7 +205,7 @@ def test_refused(fake, ask, cache):
         (("says", b'{"result": 5, "error": null}'), "no table: 5"),
         (("says", b'{"result": null, "error": {"message": "no idea"}}'), "server says: no idea"),
         (("says", b'{"result": {"crds_encoded": "1.0", "crds_payload": "AAAA"}}'), "be unpacked"),
-        (("says", b'{"result": {"download_metadata": 3}}'), "list of files is no table: 3"),
+        (("says", b'{"result": {"download_metadata": 3}}'), "list of files is of no use"),
         (("moved", "https://x.org/new"), "sends one on to https://x.org/new"),
     ],
 )
@@ -410,3 +410,34 @@ def test_two_processes_at_once(fake, ask, cache):
     assert fake.asked.count(DARK) == 2
     assert here(cache) == [DARK]
     assert (cache / DARK).read_bytes() == LONG
+
+
+def test_the_client_of_crds_understands_this_server_and_what_was_fetched(fake, ask, cache):
+    """The server of these tests speaks as real ones do, and the cache is one and the same."""
+    code = (
+        "import sys; from crds.client import api\n"
+        "paths, number, size = api.dump_files('jwst_0001.pmap', sys.argv[1:])\n"
+        "print(number, size, *paths.values())"
+    )
+    root = cache.parents[2]
+    env = {name: value for name, value in os.environ.items() if "CRDS_CLIENT" not in name}
+    env |= {"CRDS_PATH": str(root)}
+    mapping = "jwst_nircam_dark_0001.rmap"
+    fake.add(mapping, b"{}")
+
+    def theirs():
+        done = subprocess.run(
+            [sys.executable, "-c", code, GAIN, DARK, mapping],
+            env=env, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        number, size, *paths = done.stdout.splitlines()[-1].split()
+        return int(number), int(size), sorted(paths)
+
+    fetch_mappings("jwst_0001.pmap", (root / "mappings" / "jwst").joinpath)
+    fetch([Found(cache / DARK, "a test")], Observer())
+    paths = [root / "mappings" / "jwst" / mapping, cache / DARK, cache / GAIN]
+    assert theirs() == (1, 4, sorted(map(str, paths)))
+    fake.asked.clear()
+    ask(DARK, GAIN)
+    assert fake.asked == []

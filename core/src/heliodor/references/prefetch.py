@@ -63,7 +63,7 @@ def for_planning(answers: Mapping[str, Answer], user: str, *, online: bool) -> N
         listed = ", ".join(f"{found.path.name} ({name})" for name, found in files.items())
         raise ReferenceError(
             f"{user}: the parameters depend on {listed}, not fetched yet. `heliodor run` fetches "
-            "what it needs, and so does a plan made with online=True; --no-pars leaves it out."
+            "what it needs, `plan --online` what a plan depends on; --no-pars leaves these out."
         )
     for_one(answers, user)
 

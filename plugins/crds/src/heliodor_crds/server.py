@@ -23,6 +23,7 @@ from urllib.request import Request
 
 from heliodor.errors import NotYetError, ReferenceError, UsageError
 
+from heliodor_crds import sizes
 from heliodor_crds.transfers import Transfer, TransferError, carry_out, pieces, tried
 
 OBSERVATORY = "jwst"
@@ -148,9 +149,16 @@ class Server:
         if error := said.get("error"):
             message = error.get("message", error) if isinstance(error, dict) else error
             raise self._error(method, f"the server says: {message}")
+        return self._packed(method, said.get("result"))
+
+    def _packed(self, method: str, result: Any) -> Any:
+        """Unpack a result, if the server has packed it."""
+        if not isinstance(result, dict) or "crds_encoded" not in result:
+            return result
         try:
-            return _decoded(said.get("result"))
-        except (ValueError, OSError, EOFError, zlib.error, TypeError) as error:
+            packed = base64.b64decode(result["crds_payload"], validate=True)
+            return json.loads(gzip.decompress(packed))
+        except (KeyError, ValueError, OSError, EOFError, zlib.error, TypeError) as error:
             raise self._error(method, f"the answer cannot be unpacked: {error}") from error
 
     def _error(self, method: str, why: str) -> ReferenceError:
@@ -196,26 +204,26 @@ class Server:
         return f"{base.rstrip('/')}/{name}"
 
     def entries(self, names: tuple[str, ...]) -> dict[str, Entry]:
-        """Look files up in the server's list; one that it does not know is left out."""
+        """Look files up in the server's list; those that it does not know are left out.
+
+        The sizes of all that are on it are remembered, for plans.
+        """
         method = "get_server_info"
-        said = self.info.get("download_metadata")
-        try:
-            listed = _decoded(said)
-        except (ValueError, OSError, EOFError, zlib.error, TypeError) as error:
-            raise self._error(method, f"its list of files cannot be unpacked: {error}") from error
+        listed = self._packed(method, self.info.get("download_metadata"))
         if listed is None:  # older servers tell it by request only
             method = "get_file_info_map"
             listed = self.call(method, OBSERVATORY, sorted(names), ["sha1sum", "size"])
-        if not isinstance(listed, dict):
-            raise self._error(method, f"the list of files is no table: {str(listed)[:60]}")
-        found = {name: listed[name] for name in names if isinstance(listed.get(name), dict)}
         try:
-            return {
+            found = {
                 name: Entry(int(entry["size"]), str(entry["sha1sum"]).removeprefix("none"))
-                for name, entry in found.items()
+                for name, entry in listed.items()
+                if isinstance(entry, dict)  # others say that there is no such file
             }
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._error(method, f"the list of files lacks {error}") from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            said = f"its list of files is of no use: {type(error).__name__}: {error}"
+            raise self._error(method, said) from error
+        sizes.remember({name: entry.size for name, entry in found.items()})
+        return {name: found[name] for name in names if name in found}
 
     def _name(self, said: Any) -> str:
         """Refuse what is no plain file name: it would lead out of the cache."""
@@ -239,11 +247,3 @@ def _number(variable: str, usual: float) -> float:
     if not 0 <= value < float("inf"):
         raise UsageError(f"{variable} = {said} is not allowed: a number of at least 0.")
     return value
-
-
-def _decoded(result: Any) -> Any:
-    """Unpack a result that the server has packed."""
-    if not isinstance(result, dict) or "crds_encoded" not in result:
-        return result
-    packed = base64.b64decode(result["crds_payload"], validate=True)
-    return json.loads(gzip.decompress(packed))
