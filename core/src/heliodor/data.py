@@ -7,6 +7,7 @@ and written elsewhere (`heliodor.exposures`, `heliodor.products`).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ class Keywords(MutableMapping[str, Any]):
 
     def copy(self) -> Keywords:
         """Return keywords that can be changed apart from these."""
-        new = Keywords(self.primary, self.sci)
+        new = copy(self)  # what was read is never changed, and is shared
         new.changed = dict(self.changed)
         return new
 
