@@ -219,6 +219,20 @@ def test_a_failure_names_all_and_comes_before_any_work(
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_not_there_and_not_fetched_is_missing(calibrate, tmp_path, monkeypatch):
+    monkeypatch.setattr(Archive, "fetch", "")
+    planned = calibrate(do=plan)
+    assert planned.to_dict()["missing"] == ["template"]
+    assert planned.to_dict()["fetch"] == {}
+    text = printed(show.plan, planned)
+    assert "missing template reference" in text
+    assert "fetch" not in text
+    command = ["plan", str(planned.exposure.path), "--pipeline", str(tmp_path / "my.yaml")]
+    assert main(command) == 4
+    with pytest.raises(ReferenceError, match=r"template.fits is not there \(archive\)"):
+        calibrate()
+
+
 def test_a_stranger_s_mistake_is_said_to_be_his(calibrate, monkeypatch):
     monkeypatch.setattr(Archive, "fetch", f"{__name__}:stumble")
     with pytest.raises(PluginError, match=r":stumble of .* failed: KeyError: 'x'"):
@@ -239,7 +253,7 @@ def test_parameters_are_fetched_before_a_run_is_planned(calibrate, monkeypatch):
     assert calls == []
     assert not calibrate(do=plan, parameter_references=False).parameter_files
     result = calibrate()
-    assert calls[0][0] == "pars-subtractstep.asdf"
+    assert calls == [["pars-madeupdetector1pipeline.asdf", "pars-subtractstep.asdf"]]
     assert [outcome.status for _, outcome in result.outcomes] == ["SKIPPED"]
     assert not (Archive.folder / "template.fits").exists()
     assert calibrate(do=plan).steps[0].params.skip

@@ -168,7 +168,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     else:
         for each in plans:
             show.plan(each)
-    return 4 if any(each.missing for each in plans) else 0
+    return 4 if any(each.lacking for each in plans) else 0
 
 
 def _run(arguments: argparse.Namespace) -> int:

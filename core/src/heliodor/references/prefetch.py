@@ -98,9 +98,10 @@ def fetch(files: Iterable[Found], users: Mapping[Path, list[str]], observer: Obs
         as `for_plans`
     """
     by: dict[str, list[Found]] = {}
-    for found in files:
+    for found in sorted(files, key=lambda found: found.path):
         by.setdefault(found.fetch, []).append(found)
-    reasons: dict[Path, str] = {}
+    absent = by.pop("", [])
+    reasons = {found.path: f"{found.path} is not there ({found.why})" for found in absent}
     others = []
     for impl, group in by.items():
         try:
