@@ -178,7 +178,7 @@ def test_what_is_no_address_is_refused(cache, monkeypatch, url):
         fetch([Found(cache / DARK, "a test")], Observer())
 
 
-@pytest.mark.parametrize("value", ["soon", "-1", "nan", "inf"])
+@pytest.mark.parametrize("value", ["soon", "-1", "0", "nan", "inf"])
 def test_settings_that_are_no_numbers_are_refused(fake, ask, monkeypatch, value):
     monkeypatch.setenv("CRDS_CLIENT_TIMEOUT_SECONDS", value)
     with pytest.raises(UsageError, match=f"CRDS_CLIENT_TIMEOUT_SECONDS = {value}"):
@@ -200,12 +200,13 @@ def test_refused(fake, ask, cache):
     [
         (("status", 404), "404 Not Found"),
         (("says", b"<html>Please log in</html>"), "not JSON.*<html>Please log in"),
+        (("says", b"[" * 100_000), "not JSON"),
         (("says", b""), "not JSON.*nothing"),
         (("says", b"[1, 2]"), "neither result nor error"),
         (("says", b'{"result": 5, "error": null}'), "no table: 5"),
         (("says", b'{"result": null, "error": {"message": "no idea"}}'), "server says: no idea"),
         (("says", b'{"result": {"crds_encoded": "1.0", "crds_payload": "AAAA"}}'), "be unpacked"),
-        (("says", b'{"result": {"download_metadata": 3}}'), "list of files is of no use"),
+        (("says", b'{"result": {"download_metadata": 3}}'), "list of files is no table: 3"),
         (("moved", "https://x.org/new"), "sends one on to https://x.org/new"),
     ],
 )
@@ -238,8 +239,9 @@ def test_a_server_that_hangs_is_left(fake, ask, cache, fault):
 @pytest.mark.parametrize("entry", [{"size": "1"}, {"size": "many", "sha1sum": ""}])
 def test_a_list_that_lacks_something(fake, ask, entry):
     fake.listed[DARK] = entry
-    with pytest.raises(ReferenceError, match=f"{fake.url}.*list of files"):
+    with pytest.raises(ReferenceError, match=f"{fake.url}.*list of files lacks size .*{DARK}"):
         ask(DARK)
+    ask(GAIN)
 
 
 def test_a_server_without_addresses(fake, ask):
