@@ -278,3 +278,10 @@ def test_a_single_step_fetches_what_it_needs(calibrate, exposures, monkeypatch):
     monkeypatch.setattr(Archive, "fetch", f"{__name__}:refuse")
     with pytest.raises(ReferenceError, match=r"template.fits, template for subtract: https://x"):
         run_step("subtract", exposures[0])
+
+
+def test_the_bar_shows_file_and_size():
+    bar = show.Progress()
+    bar.fetching("dark.fits", 1_500_000, 6_000_000)
+    (task,) = bar.bars.tasks
+    assert (task.description, task.completed) == ("fetching dark.fits, 1.5 of 6.0 MB", 0.25)
