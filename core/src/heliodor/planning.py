@@ -108,7 +108,9 @@ class _Planner:
                 f"{self.pipeline.document.name} takes {self.takes}."
             )
         self.beside = _beside(exposure, self.pipeline.document)
-        self.sources = Sources(request.references, request.folders, exposure.path)
+        self.sources = Sources(
+            request.references, request.folders, exposure.path, online=request.online
+        )
         self.files = parametersources.for_pipeline(
             self.pipeline.document,
             mode.pipelines.get(stage, ""),

@@ -50,6 +50,7 @@ class Request:
     layer : who asks, of `heliodor.layers.LAYERS`
     together : exposures that are in memory at a time, because steps look at all of them
     build : name of the operational build to follow; None: none
+    online : whether what planning itself needs may be fetched, such as parameter references
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Request:
     layer: str = "command line"
     together: int = 1
     build: str | None = None
+    online: bool = False
 
 
 @dataclass(frozen=True)
@@ -267,6 +269,18 @@ class Plan:
         )
 
     @property
+    def absent(self) -> tuple[tuple[str, Found], ...]:
+        """Types and files of references that are not there yet: a run fetches them first."""
+        return tuple(
+            (name, answer)
+            for user in self.steps
+            if user.runs
+            for step in (user, *user.all_calls)
+            for name, answer in step.references.items()
+            if isinstance(answer, Found) and answer.absent
+        )
+
+    @property
     def scopes(self) -> frozenset[str]:
         """How far its steps look: ``exposure``, ``segments``, ``association``."""
         return frozenset(step.spec.scope for step in self.steps if step.runs)
@@ -347,6 +361,7 @@ class Plan:
             ],
             "steps": [_step_data(step) for step in self.steps],
             "products": {save.suffix: str(save.path) for save in self.saves},
+            "fetch": {str(found.path): found.size for _, found in self.absent},
             "missing": [need.type for _, need, _ in self.missing],
             "passes": [list(names) for names in self.passes],
             "memory": {**self.memory.to_dict(), "on_scratch": self.on_scratch},

@@ -36,6 +36,7 @@ class Found:
     context : version of the rules that chose it, if there are such
     by : what changes it before it is used, or None
     fetch : dotted path of the function that brings it to `path` if it is not there yet; empty: none
+    size : in bytes, where that is known without asking anybody
     """
 
     path: Path
@@ -43,6 +44,12 @@ class Found:
     context: str = ""
     by: TransformSpec | None = None
     fetch: str = ""
+    size: int | None = None
+
+    @property
+    def absent(self) -> bool:
+        """Whether it is to be fetched before it can be used."""
+        return bool(self.fetch) and not self.path.exists()
 
 
 @dataclass(frozen=True)
@@ -96,12 +103,14 @@ class Sources:
     folders : searched for files whose own keywords fit
     exposure : path of the exposure, or None for one in memory
     context : version of the rules to choose by, for sources that have such; empty: their own
+    online : whether what a source needs for its answer may be fetched now
     """
 
     overrides: Mapping[str, str | Path] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
     exposure: Path | None = None
     context: str = ""
+    online: bool = False
 
 
 class Selector(Protocol):
