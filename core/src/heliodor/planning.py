@@ -24,6 +24,7 @@ from heliodor.errors import (
     did_you_mean,
 )
 from heliodor.exposures import SIZES
+from heliodor.fitsopen import compressed
 from heliodor.layers import Layered
 from heliodor.memory import Memory, predict
 from heliodor.parametersources import Wanted
@@ -202,7 +203,7 @@ class _Planner:
                 f"references of this exposure take {memory.least / 1e9:.2f} GB even with it on "
                 "scratch."
             )
-        if exposures.compressed(self.exposure.path):
+        if compressed(self.exposure.path):
             raise UsageError(
                 f"{self.exposure.path}: a compressed file is read as a whole, which takes more "
                 "than --max-memory allows. Unpack it first."
