@@ -63,8 +63,8 @@ class Server:
 
     Raises
     ------
-    heliodor.errors.ReferenceError
-        By every method: it gives no answer, or none that can be understood.
+    heliodor_crds.transfers.TransferError
+        By every method: it gives no answer (`hopeless`), or none that can be understood.
     """
 
     def __init__(
@@ -131,8 +131,9 @@ class Server:
 
         transfer = Transfer(method, work)
         carry_out([transfer], self.timeout)
-        if transfer.error:
-            raise self._error(method, str(transfer.error)) from transfer.error
+        if error := transfer.error:
+            hopeless = getattr(error, "hopeless", False)
+            raise self._error(method, str(error), hopeless=hopeless) from error
         return self._result(method, bytes(answer))
 
     def _result(self, method: str, answer: bytes) -> Any:
@@ -161,8 +162,9 @@ class Server:
         except (KeyError, ValueError, OSError, EOFError, zlib.error, TypeError) as error:
             raise self._error(method, f"the answer cannot be unpacked: {error}") from error
 
-    def _error(self, method: str, why: str) -> ReferenceError:
-        return ReferenceError(f"CRDS server {self.url}, asked for {method}: {why}")
+    def _error(self, method: str, why: str, *, hopeless: bool = False) -> TransferError:
+        said = f"CRDS server {self.url}, asked for {method}: {why}"
+        return TransferError(said, hopeless=hopeless)
 
     @cached_property
     def info(self) -> Mapping[str, Any]:
