@@ -35,6 +35,7 @@ def plan(
     max_memory: int | None = None,
     scratch: PathLike | None = None,
     build: str | None = None,
+    context: str = "",
     parameter_files: PathLike | Iterable[PathLike] = (),
     parameter_references: bool = True,
 ) -> Plan:
@@ -54,6 +55,8 @@ def plan(
     max_memory : the process may take [bytes]; what is larger is worked on in files
     scratch : folder for those files; that of the products by default
     build : operational build to follow, such as ``"9.3"``
+    context : rules by which CRDS chooses references, such as ``"jwst_1293.pmap"``; that of the
+        build, of CRDS_CONTEXT, or of the server by default
     parameter_files : of the `jwst` package (ASDF), of steps or of the pipeline
     parameter_references : whether those count that operations use (``pars-*``)
 
@@ -78,6 +81,7 @@ def plan(
         max_memory=max_memory,
         scratch=None if scratch is None else Path(scratch),
         build=build,
+        context=context,
         parameter_files=_paths(parameter_files),
         parameter_references=parameter_references,
         **given,
@@ -166,6 +170,7 @@ def run_step(
     references: Mapping[str, PathLike] | PathLike | None = None,
     threads: int = 1,
     use: str | None = None,
+    context: str = "",
     parameter_references: bool = True,
     **parameters: Any,
 ) -> JwstDataModel | dict[str, JwstDataModel]:
@@ -178,6 +183,7 @@ def run_step(
     references : file by type, or a folder to search
     threads : pieces worked on at once
     use : distribution whose implementation is wanted
+    context : as of `plan`
     parameter_references : whether that of the step counts (``pars-jumpstep``), if it is found
     **parameters : of the step; a step that is asked for by name is run even where its default is
         to be left out
@@ -196,7 +202,9 @@ def run_step(
 
     given = references if isinstance(references, Mapping) else {}
     folders = () if references is None or isinstance(references, Mapping) else (Path(references),)
-    return run_single(name, data, given, folders, threads, use, parameters, parameter_references)
+    return run_single(
+        name, data, given, folders, threads, use, parameters, parameter_references, context
+    )
 
 
 def explain(name: str, path: PathLike | None = None, **options: Any) -> list[Explanation]:

@@ -50,6 +50,8 @@ class Request:
     layer : who asks, of `heliodor.layers.LAYERS`
     together : exposures that are in memory at a time, because steps look at all of them
     build : name of the operational build to follow; None: none
+    context : version of the rules by which references are chosen, of sources that have such; empty:
+        the build's, or else their own
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -67,6 +69,7 @@ class Request:
     layer: str = "command line"
     together: int = 1
     build: str | None = None
+    context: str = ""
 
 
 @dataclass(frozen=True)
@@ -267,6 +270,13 @@ class Plan:
         )
 
     @property
+    def contexts(self) -> tuple[str, ...]:
+        """Versions of the rules that chose its references; none if no source has such."""
+        steps = (each for user in self.steps for each in (user, *user.all_calls))
+        found = (answer for step in steps for answer in step.references.values())
+        return tuple(sorted({each.context for each in found if isinstance(each, Found)} - {""}))
+
+    @property
     def scopes(self) -> frozenset[str]:
         """How far its steps look: ``exposure``, ``segments``, ``association``."""
         return frozenset(step.spec.scope for step in self.steps if step.runs)
@@ -341,6 +351,7 @@ class Plan:
             "pipeline": self.pipeline.document.name,
             "build": self.build.as_data() if self.build else None,
             "shape": list(self.exposure.shape),
+            "contexts": list(self.contexts),
             "parameter_files": [
                 {"file": str(file.path), "found": file.why, "left_out": list(file.left_out)}
                 for file in self.parameter_files
