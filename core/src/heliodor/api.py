@@ -34,6 +34,7 @@ def plan(
     threads: int | None = None,
     max_memory: int | None = None,
     scratch: PathLike | None = None,
+    online: bool = False,
     build: str | None = None,
     context: str = "",
     parameter_files: PathLike | Iterable[PathLike] = (),
@@ -54,6 +55,7 @@ def plan(
     threads : pieces worked on at once; all cores by default
     max_memory : the process may take [bytes]; what is larger is worked on in files
     scratch : folder for those files; that of the products by default
+    online : whether what the plan depends on may be fetched, such as parameter references
     build : operational build to follow, such as ``"9.3"``
     context : rules by which CRDS chooses references, such as ``"jwst_1293.pmap"``; that of the
         build, of CRDS_CONTEXT, or of the server by default
@@ -80,6 +82,7 @@ def plan(
         layer="Python",
         max_memory=max_memory,
         scratch=None if scratch is None else Path(scratch),
+        online=online,
         build=build,
         context=context,
         parameter_files=_paths(parameter_files),
@@ -122,7 +125,7 @@ def run(
         if options:
             raise UsageError("a plan has been made already: options belong to `plan`")
         return running.run(path, save=save, observer=observer)
-    return running.run(plan(path, **options), save=save, observer=observer)
+    return running.run(_online(path, options), save=save, observer=observer)
 
 
 def run_all(
@@ -150,9 +153,11 @@ def run_all(
         An exposure cannot be calibrated; the others are first.
     """
     from heliodor import joint
+    from heliodor.references import prefetch
     from heliodor.running import Result
 
-    plans = [path if isinstance(path, Plan) else plan(path, **options) for path in paths]
+    plans = [path if isinstance(path, Plan) else _online(path, options) for path in paths]
+    prefetch.for_plans(plans, observer or Observer())
     done: dict[int, Result | HeliodorError] = {}
     for batch in joint.batches(plans):
         results = joint.run_all(joint.counted(batch), save=save, observer=observer)
@@ -243,6 +248,11 @@ def steps() -> dict[str, tuple[StepSpec, ...]]:
 def modes() -> dict[str, ModeSpec]:
     """List the installed instrument modes, by name."""
     return dict(sorted(registry().modes.items()))
+
+
+def _online(path: PathLike, options: Mapping[str, Any]) -> Plan:
+    """Plan what will be run: what the plan depends on may be fetched."""
+    return plan(path, **{"online": True, **options})
 
 
 def _paths(given: PathLike | Iterable[PathLike]) -> tuple[Path, ...]:

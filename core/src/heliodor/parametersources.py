@@ -14,6 +14,7 @@ from heliodor.documents.yaml import Place
 from heliodor.errors import UsageError, did_you_mean
 from heliodor.layers import LAYERS
 from heliodor.parameterfiles import ParameterFile, read, squashed
+from heliodor.references import prefetch
 from heliodor.references.selectors import Found, Sources, select_all
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def _read(
     )
     sources = replace(wanted.sources, overrides=named)
     answers = select_all(plugins.selectors, needs, keywords, sources)
+    user = str(sources.exposure or "the exposure")
+    prefetch.for_planning(answers, user, online=sources.online)
     found: list[tuple[Path, Layer, str]] = [
         (answer.path, "parameter reference", f"{need.type}: {answer.why}")
         for need in needs

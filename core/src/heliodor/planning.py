@@ -109,7 +109,9 @@ class _Planner:
             )
         self.beside = _beside(exposure, self.pipeline.document)
         context = request.context or (self.profile.build.context if self.profile else "")
-        self.sources = Sources(request.references, request.folders, exposure.path, context)
+        self.sources = Sources(
+            request.references, request.folders, exposure.path, context, request.online
+        )
         self.files = parametersources.for_pipeline(
             self.pipeline.document,
             mode.pipelines.get(stage, ""),

@@ -52,6 +52,7 @@ class Request:
     build : name of the operational build to follow; None: none
     context : version of the rules by which references are chosen, of sources that have such; empty:
         the build's, or else their own
+    online : whether what planning itself needs may be fetched, such as parameter references
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -70,6 +71,7 @@ class Request:
     together: int = 1
     build: str | None = None
     context: str = ""
+    online: bool = False
 
 
 @dataclass(frozen=True)
@@ -277,6 +279,24 @@ class Plan:
         return tuple(sorted({each.context for each in found if isinstance(each, Found)} - {""}))
 
     @property
+    def absent(self) -> tuple[tuple[str, Found], ...]:
+        """Types and files of references that are not there: a run fetches them first, or fails."""
+        return tuple(
+            (name, answer)
+            for user in self.steps
+            if user.runs
+            for step in (user, *user.all_calls)
+            for name, answer in step.references.items()
+            if isinstance(answer, Found) and answer.absent
+        )
+
+    @property
+    def lacking(self) -> list[str]:
+        """Types of references without which it cannot be carried out, and that nobody can give."""
+        unknown = [need.type for _, need, _ in self.missing]
+        return unknown + [name for name, found in self.absent if not found.fetch]
+
+    @property
     def scopes(self) -> frozenset[str]:
         """How far its steps look: ``exposure``, ``segments``, ``association``."""
         return frozenset(step.spec.scope for step in self.steps if step.runs)
@@ -358,7 +378,8 @@ class Plan:
             ],
             "steps": [_step_data(step) for step in self.steps],
             "products": {save.suffix: str(save.path) for save in self.saves},
-            "missing": [need.type for _, need, _ in self.missing],
+            "fetch": {str(found.path): found.size for _, found in self.absent if found.fetch},
+            "missing": self.lacking,
             "passes": [list(names) for names in self.passes],
             "memory": {**self.memory.to_dict(), "on_scratch": self.on_scratch},
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +32,7 @@ def provenance(plan: Plan, done: Done, hashes: Mapping[str, str]) -> Provenance:
     status: dict[str, str] = {}
     references: dict[str, tuple[str, str]] = {}
     for step, outcome in done:
-        status[step.spec.status] = outcome.status
+        tell(status, step.spec.status, outcome)
         for need in step.spec.refs:
             answer = step.references.get(need.type)
             if isinstance(answer, Found):
@@ -42,6 +42,19 @@ def provenance(plan: Plan, done: Done, hashes: Mapping[str, str]) -> Provenance:
             elif isinstance(answer, NotApplicable):
                 references[need.type] = (need.keyword, "N/A")
     return Provenance(status, references, receipt=_receipt(plan, done, hashes))
+
+
+def tell(status: MutableMapping[str, Any], name: str, outcome: Outcome) -> None:
+    """Note what became of a step; where several share a name, not that one of them was left out.
+
+    Parameters
+    ----------
+    status : what became of the steps so far; changed
+    name : of the step, or its keyword
+    outcome : of the step
+    """
+    if name not in status or outcome.status != "SKIPPED":
+        status[name] = outcome.status
 
 
 def _receipt(plan: Plan, done: Done, hashes: Mapping[str, str]) -> receipt.Receipt:

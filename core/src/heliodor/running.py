@@ -27,7 +27,7 @@ from heliodor.observers import Observer
 from heliodor.plans import Plan, PlannedCopy, PlannedSave, PlannedStep
 from heliodor.plugins import registry
 from heliodor.products.folder import check_folder
-from heliodor.recording import provenance
+from heliodor.recording import provenance, tell
 from heliodor.references.changed import ReferenceFiles
 from heliodor.scratch import Scratch
 from heliodor.services import opened, services
@@ -165,6 +165,7 @@ class Run:
         self.observer = observer
         self.result = Result(plan)
         self.facts = dict(plan.facts)
+        self.status: dict[str, str] = {}
         self.ports: dict[str, Ramp | Product] = {}
         self.flags: dict[str, FlagCounter] = {}
         self.workspace: Workspace = MEMORY
@@ -298,9 +299,10 @@ class Run:
     def ended(self, step: PlannedStep, outcome: Outcome) -> None:
         """Take what a step has made, and tell that it has ended."""
         self.result.outcomes.append((step, outcome))
-        self.facts[f"status.{step.label}"] = outcome.status
+        tell(self.facts, f"status.{step.label}", outcome)
+        tell(self.status, step.spec.status, outcome)
         if step.port in self.ports:
-            self.ports[step.port].keywords[step.spec.status] = outcome.status
+            self.ports[step.port].keywords[step.spec.status] = self.status[step.spec.status]
         for name, product in outcome.products.items():
             port = step.to.get(name, name)
             self.ports[port] = product

@@ -17,6 +17,7 @@ from heliodor.layers import Layered
 from heliodor.parametersources import Wanted
 from heliodor.params import Params
 from heliodor.plugins import Offer, Registry, registry
+from heliodor.references import prefetch
 from heliodor.references.selectors import Found, NotApplicable, Sources, select_all
 from heliodor.services import opened
 
@@ -46,7 +47,7 @@ def run_single(
         offer = plugins.choose(name, work.keywords, _trusted(plugins, work.keywords), use)
     _refuse_company(offer.spec)
     name, layers = offer.spec.name, Layered()
-    sources = Sources(references, folders, source, context)
+    sources = Sources(references, folders, source, context, online=True)
     wanted = Wanted(sources, references=parameter_references)
     pars = parametersources.for_step(name, plugins, work.keywords, wanted)
     for file in pars:
@@ -131,6 +132,7 @@ def _references(
     """Find the step's files; a text says why the step does not apply."""
     needs = tuple(need for need in offer.spec.refs if need.asked(work.keywords, params))
     answers = select_all(registry().selectors, needs, work.keywords, sources)
+    prefetch.for_one(answers, offer.spec.name)
     files: dict[str, Path] = {}
     for need in needs:
         answer = answers[need.type]

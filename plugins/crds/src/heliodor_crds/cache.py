@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from heliodor.errors import ReferenceError
+from typing import Any
 
 from heliodor_crds.settings import Settings
-
-if TYPE_CHECKING:
-    from heliodor.observers import Observer
-    from heliodor.references.selectors import Found
 
 FLAT, BY_INSTRUMENT = "flat", "instrument"
 """Layouts of the references: all in one folder, or one for each instrument."""
@@ -76,19 +70,3 @@ class Cache:
         except OSError:
             several = False
         return FLAT if several else BY_INSTRUMENT
-
-
-def absent(files: Sequence[Found], observer: Observer) -> None:
-    """Say that files are not in the cache and that there is no server to bring them.
-
-    Raises
-    ------
-    heliodor.errors.ReferenceError
-        Always, if a file is not there.
-    """
-    names = sorted({str(found.path) for found in files if not found.path.is_file()})
-    if names:
-        raise ReferenceError(
-            "not in the CRDS cache: " + ", ".join(names) + ". CRDS_SERVER_URL names no server, so "
-            "nothing is fetched: set it, copy the files there, or give others by --ref TYPE=FILE."
-        )

@@ -23,6 +23,15 @@ from heliodor_crds.values import alternatives, conditioned, weigh
 MATCH, USE_AFTER, VERSION_AFTER = KINDS = "Match", "UseAfter", "VersionAfter"
 """Kinds of selectors; CRDS has others, which no rule of this observatory uses."""
 
+NONE = ("N/A", "TEMP_N/A", "n/a", "temp_n/a")
+"""What stands in place of a file where none applies."""
+
+OMITTED = ("OMIT", "TEMP_OMIT", "omit")
+"""What stands in place of a file where the type is not even asked for."""
+
+NAME = re.compile(r"\w[\w.\- ]*")
+"""A name of a file; nothing that would lead out of its folder."""
+
 ALSO = ("META.VISIT.TSOVISIT", "META.INSTRUMENT.LAMP_STATE")
 """Names that expressions may have besides those of their own rules."""
 
@@ -62,7 +71,7 @@ def read(path: Path, parent: str) -> dict[str, Any]:
         if path.suffix != ".rmap":
             if not isinstance(selector, dict):
                 raise ValueError("its selector is no table of names")
-            table = {str(key).lower(): value for key, value in selector.items()}
+            table = {str(key).lower(): _terminal(value) for key, value in selector.items()}
             return {"header": {"parkey": header["parkey"]}, "selector": table}
         return _rules(header, selector)
     except _BROKEN as error:
@@ -188,7 +197,7 @@ def _node(tree: Any, parkeys: Sequence[Any], substitutions: Mapping[str, Any]) -
 
 
 def _terminal(value: Any) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not (value in NONE or NAME.fullmatch(value)):
         raise ValueError(f"{value!r} is no name of a file")
     return value
 

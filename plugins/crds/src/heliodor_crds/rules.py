@@ -16,14 +16,8 @@ from typing import Any
 from heliodor_crds import expressions
 from heliodor_crds.dates import normal
 from heliodor_crds.keywords import UNDEFINED, Parameters, keyword
-from heliodor_crds.mappings import MATCH, USE_AFTER, plain, version
+from heliodor_crds.mappings import MATCH, NONE, OMITTED, USE_AFTER, plain, version
 from heliodor_crds.values import ANY, NOT_APPLICABLE, alternatives, conditioned, special, weigh
-
-NONE = ("N/A", "TEMP_N/A", "n/a", "temp_n/a")
-"""What stands in place of a file where none applies."""
-
-OMITTED = ("OMIT", "TEMP_OMIT", "omit")
-"""What stands in place of a file where the type is not even asked for."""
 
 
 class NoFile(LookupError):

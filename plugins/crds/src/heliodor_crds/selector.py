@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 UNSET = "CRDS_PATH is not set"
 FETCH = "heliodor_crds.fetch:fetch"
-ABSENT = "heliodor_crds.cache:absent"
+NOBODY = "not in the cache, and CRDS_SERVER_URL names no server"
 
 
 class Crds:
@@ -34,6 +35,7 @@ class Crds:
 
     def __init__(self, sources: Sources):
         self._wanted = sources.context
+        self._online = sources.online
         self._settings = settings.read()
 
     def select(
@@ -50,7 +52,7 @@ class Crds:
             return {need.type: Unknown(UNSET) for need in wanted}
         values, context = Parameters(keywords), self._context
         try:
-            return {need.type: self._one(need.type, values) for need in wanted}
+            return _sized({need.type: self._one(need.type, values) for need in wanted})
         finally:
             context.keep()
 
@@ -69,7 +71,7 @@ class Crds:
         from heliodor_crds.contexts import opened
 
         assert self._settings is not None
-        return opened(self._settings, self._wanted)
+        return opened(self._settings, self._wanted, self._online)
 
     def _one(self, type: str, values: Parameters) -> Answer:
         context = self._context
@@ -93,8 +95,14 @@ class Crds:
             return Unknown(f"{why}: equally good: {', '.join(choice.name)}")
         self._refuse_bad(choice.name, rules.name)
         path = context.cache.reference(choice.name, instrument)
-        fetch = FETCH if context.cache.settings.connected else ABSENT
-        return Found(path, why, context.name, fetch=fetch)
+        found = Found(path, why, context.name, fetch=FETCH if self._connected else "")
+        if found.absent and not found.fetch:
+            return replace(found, why=f"{why}; {NOBODY}")
+        return found
+
+    @property
+    def _connected(self) -> bool:
+        return self._settings is not None and self._settings.connected
 
     def _refuse_bad(self, file: str, rules: str) -> None:
         bad = self._context.cache.bad
@@ -104,6 +112,21 @@ class Crds:
                     f"{name} was declared scientifically invalid by the observatory; "
                     f"CRDS_ALLOW_BAD_{switch}=1 uses it nevertheless."
                 )
+
+
+def _sized(answers: dict[str, Answer]) -> dict[str, Answer]:
+    """Note how large the files are that are still to be fetched, where that is known."""
+    absent = {
+        type: each for type, each in answers.items() if isinstance(each, Found) and each.absent
+    }
+    if not absent:
+        return answers
+    from heliodor_crds.sizes import remembered
+
+    sizes = remembered(each.path.name for each in absent.values())
+    return answers | {
+        type: replace(each, size=sizes.get(each.path.name)) for type, each in absent.items()
+    }
 
 
 def _instrument(values: Parameters) -> str:

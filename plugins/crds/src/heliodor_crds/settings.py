@@ -34,7 +34,7 @@ class Settings:
     @property
     def connected(self) -> bool:
         """Whether there is a server that can be asked."""
-        return bool(self.server) and not re.search("server-?less", self.server)
+        return connected(self.server)
 
 
 def read() -> Settings | None:
@@ -61,6 +61,11 @@ def read() -> Settings | None:
         os.environ.get("CRDS_SERVER_URL", "").strip(),
         os.environ.get("CRDS_CONTEXT", "").strip(),
     )
+
+
+def connected(url: str) -> bool:
+    """Whether an address is that of a server, and not one of those that stand for none."""
+    return bool(url) and not re.search("server-?less", url)
 
 
 def is_set(name: str) -> bool:

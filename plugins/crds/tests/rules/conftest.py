@@ -77,12 +77,14 @@ def cache(tmp_path, monkeypatch):
 def select():
     """Ask the selector for some types; one type gives one answer."""
 
-    def select(*types: str, context: str = "jwst_0001.pmap", **keywords: Any) -> Any:
+    def select(
+        *types: str, context: str = "jwst_0001.pmap", online: bool = False, **keywords: Any
+    ) -> Any:
         from heliodor_crds.selector import Crds
 
         header = {**HEADER, **{name.replace("_", "-"): keywords.pop(name) for name in [*keywords]
                   if name in ("DATE_OBS", "TIME_OBS")}, **keywords}  # fmt: skip
-        selector = Crds(Sources(context=context))
+        selector = Crds(Sources(context=context, online=online))
         answers = selector.select(tuple(map(RefNeed, types)), header)
         return answers[types[0]] if len(types) == 1 else answers
 

@@ -52,6 +52,7 @@ def read(cache, names, selector, **header):
         ("Match({('a', 'BETWEEN 5 1'): 'x'})", "the lower limit is the greater"),
         ("Match({('a', '([)'): 'x'})", "unterminated"),
         ("Match({('a', 'b'): 5})", "5 is no name of a file"),
+        ("Match({('a', 'b'): '../x.fits'})", "'../x.fits' is no name of a file"),
         ("Match({('a', 'b'): __import__('os')})", "selector __import__ is not known|malformed"),
         ("Match(__import__('os'))", "malformed"),
         ("ClosestTime({'a': 'x'})", "the selector ClosestTime is not known"),

@@ -197,5 +197,5 @@ def test_what_was_found_says_by_which_rule(cache, select):
     assert answer.context == "jwst_0001.pmap"
     assert answer.why == (
         "jwst_nircam_dark_0001.rmap: DETECTOR=NRCA1|NRCA2, SUBARRAY=N/A; "
-        "USEAFTER 2022-01-01 00:00:00"
+        "USEAFTER 2022-01-01 00:00:00; not in the cache, and CRDS_SERVER_URL names no server"
     )
