@@ -108,10 +108,10 @@ class _Planner:
                 f"{self.pipeline.document.name} takes {self.takes}."
             )
         self.beside = _beside(exposure, self.pipeline.document)
-        context = request.context or (self.profile.build.context if self.profile else "")
         self.sources = Sources(
-            request.references, request.folders, exposure.path, context, request.online
-        )
+            request.references, request.folders, exposure.path, request.context, request.online,
+            self.profile.build.context if self.profile else "",
+        )  # fmt: skip
         self.files = parametersources.for_pipeline(
             self.pipeline.document,
             mode.pipelines.get(stage, ""),

@@ -102,6 +102,7 @@ class Sources:
     folders : searched for files whose own keywords fit
     exposure : path of the exposure, or None for one in memory
     context : version of the rules to choose by, for sources that have such; empty: their own
+    usual_context : that of the build that is followed; counts if no other is asked for
     online : whether what a source needs for its answer may be fetched now
     """
 
@@ -110,6 +111,7 @@ class Sources:
     exposure: Path | None = None
     context: str = ""
     online: bool = False
+    usual_context: str = ""
 
 
 class Selector(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -232,10 +232,6 @@ class Rules:
     root: Node
     header: Mapping[str, Any]
     outer: tuple[str, ...] = ()
-    _names: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_names", (*self.header["names"], *self.outer))
 
     @classmethod
     def of(cls, name: str, data: Mapping[str, Any], outer: Iterable[str] = ()) -> Rules:
@@ -283,7 +279,7 @@ class Rules:
         return masked
 
     def _words(self, values: Parameters) -> dict[str, Any]:
-        return {plain(name): values[name] for name in self._names}
+        return {plain(name): values[name] for name in (*self.header["names"], *self.outer)}
 
 
 def _holds(text: str, words: Mapping[str, Any], *, otherwise: bool) -> bool:

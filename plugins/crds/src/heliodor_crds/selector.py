@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from heliodor.declare import RefNeed
-from heliodor.errors import ReferenceError
+from heliodor.errors import ReferenceError, UsageError
 from heliodor.references.selectors import (
     Answer,
     Considered,
@@ -19,11 +19,10 @@ from heliodor.references.selectors import (
 )
 
 from heliodor_crds import settings
-from heliodor_crds.keywords import Parameters
-from heliodor_crds.rules import OMITTED, NoFile, Rules
 
 if TYPE_CHECKING:
     from heliodor_crds.contexts import Context
+    from heliodor_crds.keywords import Parameters
 
 UNSET = "CRDS_PATH is not set"
 FETCH = "heliodor_crds.fetch:fetch"
@@ -34,9 +33,11 @@ class Crds:
     """Reference files by the rules of a CRDS context, from a local cache."""
 
     def __init__(self, sources: Sources):
-        self._wanted = sources.context
+        self._wanted = sources.context or sources.usual_context
         self._online = sources.online
         self._settings = settings.read()
+        if self._settings is None and sources.context:
+            raise UsageError(f"--context {sources.context}: {UNSET}, there are no rules to follow.")
 
     def select(
         self, wanted: tuple[RefNeed, ...], keywords: Mapping[str, Any]
@@ -50,6 +51,8 @@ class Crds:
         """
         if self._settings is None:
             return {need.type: Unknown(UNSET) for need in wanted}
+        from heliodor_crds.keywords import Parameters
+
         values, context = Parameters(keywords), self._context
         try:
             return _sized({need.type: self._one(need.type, values) for need in wanted})
@@ -61,10 +64,11 @@ class Crds:
         if self._settings is None:
             return ()
         from heliodor_crds.explaining import considered
+        from heliodor_crds.keywords import Parameters
 
         values = Parameters(keywords)
         rules = self._context.rules(need.type, _instrument(values))
-        return considered(rules, values) if isinstance(rules, Rules) else ()
+        return () if rules is None or isinstance(rules, str) else considered(rules, values)
 
     @cached_property
     def _context(self) -> Context:
@@ -74,6 +78,8 @@ class Crds:
         return opened(self._settings, self._wanted, self._online)
 
     def _one(self, type: str, values: Parameters) -> Answer:
+        from heliodor_crds.rules import OMITTED, NoFile
+
         context = self._context
         instrument = _instrument(values)
         rules = context.rules(type, instrument)
@@ -93,7 +99,7 @@ class Crds:
             return NotApplicable(why)
         if not isinstance(choice.name, str):
             return Unknown(f"{why}: equally good: {', '.join(choice.name)}")
-        self._refuse_bad(choice.name, rules.name)
+        self._refuse_bad(choice.name, rules.name, context.instruments[instrument.lower()])
         path = context.cache.reference(choice.name, instrument)
         found = Found(path, why, context.name, fetch=FETCH if self._connected else "")
         if found.absent and not found.fetch:
@@ -104,9 +110,10 @@ class Crds:
     def _connected(self) -> bool:
         return self._settings is not None and self._settings.connected
 
-    def _refuse_bad(self, file: str, rules: str) -> None:
+    def _refuse_bad(self, file: str, *rules: str) -> None:
         bad = self._context.cache.bad
-        for name, switch in ((file, "REFERENCES"), (rules, "RULES"), (self._context.name, "RULES")):
+        for name in (file, *rules, self._context.name):
+            switch = "REFERENCES" if name == file else "RULES"
             if name in bad and not settings.is_set(f"CRDS_ALLOW_BAD_{switch}"):
                 raise ReferenceError(
                     f"{name} was declared scientifically invalid by the observatory; "

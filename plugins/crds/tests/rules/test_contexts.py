@@ -6,12 +6,14 @@ import json
 import os
 
 import pytest
+from heliodor.declare import RefNeed
 from heliodor.errors import NotYetError, ReferenceError, UsageError
-from heliodor.references.selectors import Found, Unknown
+from heliodor.references.selectors import Found, Sources, Unknown
 from heliodor_crds import contexts, mappings, settings
 
 NAMES = ("META.INSTRUMENT.DETECTOR",)
 NRCA1 = {"DETECTOR": "NRCA1"}
+HEADER = {"INSTRUME": "NIRCAM", "DATE-OBS": "2022-07-12", "TIME-OBS": "01:02:03.4"}
 
 
 def rules(name):
@@ -94,7 +96,25 @@ def test_two_contexts_side_by_side(two, select):
 
 def test_nothing_is_set_up(select, monkeypatch):
     monkeypatch.delenv("CRDS_PATH", raising=False)
-    assert select("dark", **NRCA1) == Unknown("CRDS_PATH is not set")
+    assert select("dark", context="", **NRCA1) == Unknown("CRDS_PATH is not set")
+    with pytest.raises(UsageError, match=r"--context jwst_0001.pmap: CRDS_PATH is not set"):
+        select("dark", context="jwst_0001.pmap", **NRCA1)
+
+
+def test_the_context_of_a_build_counts_where_none_is_asked_for(two, monkeypatch):
+    from heliodor_crds.selector import Crds
+
+    monkeypatch.setenv("CRDS_CONTEXT", "jwst_0001.pmap")
+
+    def chosen(**given):
+        selector = Crds(Sources(usual_context="jwst_0002.pmap", **given))
+        return selector.select((RefNeed("dark"),), {**HEADER, **NRCA1})["dark"].context
+
+    assert chosen() == "jwst_0002.pmap"
+    assert chosen(context="jwst_0001.pmap") == "jwst_0001.pmap"
+    monkeypatch.delenv("CRDS_PATH")
+    answer = Crds(Sources(usual_context="jwst_0002.pmap")).select((RefNeed("dark"),), HEADER)
+    assert answer == {"dark": Unknown("CRDS_PATH is not set")}
 
 
 def test_the_folder_is_not_there(select, monkeypatch, tmp_path):
@@ -146,7 +166,9 @@ def test_a_server_is_named_as_what_fetches(two, select, monkeypatch):
     assert select("dark", **NRCA1).fetch == ""
 
 
-@pytest.mark.parametrize("name", ["old.fits", "jwst_nircam_dark_0001.rmap", "jwst_0001.pmap"])
+@pytest.mark.parametrize("name", [
+    "old.fits", "jwst_nircam_dark_0001.rmap", "jwst_nircam_0001.imap", "jwst_0001.pmap",
+])  # fmt: skip
 def test_what_was_declared_invalid_is_refused(two, select, monkeypatch, name):
     said(two, bad_files_list=[name])
     # what the server said is read once for an open context
