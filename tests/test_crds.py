@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import heliodor
 import pytest
 from heliodor.errors import ReferenceError
+from heliodor.kernels import cache_folder
 
 DAY = ("META.OBSERVATION.DATE", "META.OBSERVATION.TIME")
 PARS = """#ASDF 1.0.0
@@ -68,6 +69,7 @@ def case(filled, small_nircam, monkeypatch, tmp_path):
         monkeypatch.delenv(name)
     monkeypatch.setenv("CRDS_PATH", str(filled))
     monkeypatch.setenv("CRDS_CONTEXT", "jwst_0001.pmap")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(cache_folder()))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
     return SimpleNamespace(
         exposure=small_nircam.exposure,

@@ -1,4 +1,4 @@
-"""What a notebook uses: `plan`, `run`, `run_all`, `run_step`, `explain`, `steps`, `modes`."""
+"""What a notebook uses: `plan`, `run`, `run_all`, `lock`, `sync`, `run_step`, `explain` ..."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from stdatamodels.jwst.datamodels import JwstDataModel
 
     from heliodor.explaining import Explanation
+    from heliodor.locking import Synced
+    from heliodor.references.lockfile import Lock
     from heliodor.running import Result
 
 PathLike = str | Path
@@ -39,6 +41,8 @@ def plan(
     context: str = "",
     parameter_files: PathLike | Iterable[PathLike] = (),
     parameter_references: bool = True,
+    locked: PathLike | None = None,
+    not_for_science: bool = False,
 ) -> Plan:
     """Decide what will be done to an exposure, from its headers alone.
 
@@ -61,6 +65,8 @@ def plan(
         build, of CRDS_CONTEXT, or of the server by default
     parameter_files : of the `jwst` package (ASDF), of steps or of the pipeline
     parameter_references : whether those count that operations use (``pars-*``)
+    locked : file of `lock` that alone says which references and parameter files are used
+    not_for_science : whether missing references of simulated exposures may be made up as well
 
     Returns
     -------
@@ -87,6 +93,8 @@ def plan(
         context=context,
         parameter_files=_paths(parameter_files),
         parameter_references=parameter_references,
+        locked=None if locked is None else Path(locked),
+        not_for_science=not_for_science,
         **given,
     )
     return planning.plan(path, request)
@@ -210,6 +218,64 @@ def run_step(
     return run_single(
         name, data, given, folders, threads, use, parameters, parameter_references, context
     )
+
+
+def lock(
+    paths: Iterable[PathLike | Plan],
+    out: PathLike | None = None,
+    *,
+    observer: Observer | None = None,
+    **options: Any,
+) -> Lock:
+    """Write down which references and parameter files exposures are calibrated with.
+
+    Parameters
+    ----------
+    paths : raw exposures, or their plans
+    out : file to write, such as ``heliodor.lock``; None: none
+    observer : is told how it goes on; what is not here yet is fetched
+    **options : as of `plan`
+
+    Raises
+    ------
+    heliodor.errors.HeliodorError
+        An exposure cannot be planned, a reference is missing, or two files have the same name.
+    """
+    from heliodor import locking
+
+    plans = [path if isinstance(path, Plan) else _online(path, options) for path in paths]
+    made = locking.lock(plans, observer)
+    if out is not None:
+        made.write(Path(out))
+    return made
+
+
+def sync(
+    path: PathLike,
+    folders: PathLike | Iterable[PathLike] = (),
+    *,
+    observer: Observer | None = None,
+) -> list[Synced]:
+    """Fetch the files of a lock that are not here, and verify them all.
+
+    Parameters
+    ----------
+    path : of the lock
+    folders : searched for its files
+    observer : is told how it goes on
+
+    Returns
+    -------
+    what became of each file
+
+    Raises
+    ------
+    heliodor.errors.UsageError
+        It is no lock file.
+    """
+    from heliodor import locking
+
+    return locking.sync(Path(path), _paths(folders), observer)
 
 
 def explain(name: str, path: PathLike | None = None, **options: Any) -> list[Explanation]:

@@ -13,12 +13,13 @@ from heliodor.documents.conditions import Condition
 from heliodor.documents.nodes import MAIN, OnError
 from heliodor.documents.shipped import Chosen
 from heliodor.engine import STRIP
+from heliodor.errors import ReferenceError
 from heliodor.layers import Given, Origin
 from heliodor.memory import RESERVE, ROOM, Memory
 from heliodor.parameterfiles import ParameterFile
 from heliodor.passes import convoys, share
 from heliodor.plugins import Offer
-from heliodor.references.selectors import Answer, Found, Made, Unknown
+from heliodor.references.selectors import Answer, Found, Made, Sources, Unknown
 from heliodor.scratch import Scratch
 from heliodor.workspace import MEMORY, Workspace
 
@@ -53,6 +54,8 @@ class Request:
     context : version of the rules by which references are chosen, of sources that have such; empty:
         the build's, or else their own
     online : whether what planning itself needs may be fetched, such as parameter references
+    locked : file that alone says which references and parameter files are used; None: none
+    not_for_science : whether missing references of made-up exposures may be made up as well
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -72,6 +75,20 @@ class Request:
     build: str | None = None
     context: str = ""
     online: bool = False
+    locked: Path | None = None
+    not_for_science: bool = False
+
+    def sources(self, exposure: Path) -> Sources:
+        """Give what it says about references, for an exposure."""
+        return Sources(
+            self.references,
+            self.folders,
+            exposure,
+            self.context,
+            online=self.online,
+            lock=self.locked,
+            not_for_science=self.not_for_science,
+        )
 
 
 @dataclass(frozen=True)
@@ -235,6 +252,7 @@ class Plan:
     parameter_files : that gave parameters, the weakest first
     build : the build that is followed, and what of it is not reproduced
     beside : earlier products of the exposure that are read with it, by port
+    remarks : what else one who looks at the results might want to know
     """
 
     exposure: Exposure
@@ -247,6 +265,7 @@ class Plan:
     parameter_files: tuple[ParameterFile, ...] = ()
     build: Reproduction | None = None
     beside: Mapping[str, Exposure] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:
@@ -295,6 +314,46 @@ class Plan:
         """Types of references without which it cannot be carried out, and that nobody can give."""
         unknown = [need.type for _, need, _ in self.missing]
         return unknown + [name for name, found in self.absent if not found.fetch]
+
+    @property
+    def references(self) -> dict[str, Answer]:
+        """What sources answered for each type that its steps need, or those that they call."""
+        asked = (user for step in self.steps for user in (step, *step.all_calls))
+        return {
+            name: answer
+            for user in asked
+            for name, answer in user.references.items()
+            if not isinstance(answer, Made)
+        }
+
+    @property
+    def caveat(self) -> str:
+        """Why what is made is not for science; empty: it is."""
+        found = (answer for answer in self.references.values() if isinstance(answer, Found))
+        return "; ".join(dict.fromkeys(each.caveat for each in found if each.caveat))
+
+    def check_references(self) -> None:
+        """Refuse to go on without references that steps cannot do without.
+
+        Raises
+        ------
+        heliodor.errors.ReferenceError
+            Some are missing; the message says what they were looked for by.
+        """
+        if not self.missing:
+            return
+        keywords = self.exposure.keywords
+        lines: dict[str, str] = {}
+        for step, need, answer in self.missing:
+            looked = ", ".join(f"{key}={keywords.get(key)}" for key in ("INSTRUME", *need.keys))
+            lines.setdefault(
+                need.type, f"{need.type} for {looked} (needed by {step.label}): {answer.why}"
+            )
+        raise ReferenceError(
+            f"{self.exposure.path}: reference files are missing.\n"
+            + "\n".join(lines.values())
+            + "\nGive a folder with --references DIR, or a file with --ref TYPE=FILE."
+        )
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -380,6 +439,8 @@ class Plan:
             "products": {save.suffix: str(save.path) for save in self.saves},
             "fetch": {str(found.path): found.size for _, found in self.absent if found.fetch},
             "missing": self.lacking,
+            "caveat": self.caveat,
+            "remarks": list(self.remarks),
             "passes": [list(names) for names in self.passes],
             "memory": {**self.memory.to_dict(), "on_scratch": self.on_scratch},
         }

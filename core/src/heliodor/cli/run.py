@@ -61,6 +61,13 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
     )
     add_options(parser)
     parser.add_argument(
+        "--locked",
+        type=Path,
+        metavar="LOCK",
+        help="use exactly the references and parameter files of this lock file, and no network; "
+        "--references then only says where they are",
+    )
+    parser.add_argument(
         "--save-parameters",
         type=Path,
         metavar="FILE",
@@ -139,6 +146,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out parameter references (pars-*), which operations use",
     )
+    parser.add_argument(
+        "--not-for-science",
+        action="store_true",
+        help="let missing references of a simulated exposure be made up; the products say so",
+    )
 
 
 def request(arguments: argparse.Namespace) -> Request:
@@ -158,6 +170,8 @@ def request(arguments: argparse.Namespace) -> Request:
         "context": arguments.context,
         "parameter_files": tuple(arguments.pars),
         "parameter_references": not arguments.no_pars,
+        "locked": getattr(arguments, "locked", None),
+        "not_for_science": arguments.not_for_science,
     }
     if arguments.threads:
         given["threads"] = arguments.threads

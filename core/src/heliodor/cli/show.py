@@ -58,6 +58,10 @@ def plan(planned: Plan) -> None:
             soft_wrap=True,
         )
     _fetches(planned)
+    for remark in planned.remarks:
+        console().print(f"[yellow]{verbatim(remark)}[/]", soft_wrap=True)
+    if planned.caveat:
+        console().print(f"[bold red]{verbatim(planned.caveat)}[/]", soft_wrap=True)
     for save in planned.saves:
         console().print(f"writes {verbatim(save.path)}", soft_wrap=True)
     for step, need, answer in planned.missing:
@@ -222,6 +226,8 @@ def _reference(answer: Answer) -> str:
     from heliodor.references.selectors import Found, Made
 
     match answer:
+        case Found(path=path, caveat=caveat) if caveat:
+            return f"[bold red]{verbatim(path.name)}[/]"
         case Found(path=path, by=by):
             fetched = ", [cyan]to be fetched[/]" if answer.absent and answer.fetch else ""
             return verbatim(path.name) + fetched + (f", changed by {by.name}" if by else "")
