@@ -234,11 +234,15 @@ def _asked(settings: Settings, what: str) -> str:
     from heliodor.products.assemble import PARITY_VERSION
 
     from heliodor_crds.server import Server
+    from heliodor_crds.transfers import TransferError
 
     server, name = Server.from_environment(), ""
     if what in ("", "build"):
-        with contextlib.suppress(ReferenceError):  # it knows no context for this version
+        try:
             name = server.build_context(PARITY_VERSION)
+        except TransferError as error:  # it knows no context for this version
+            if error.hopeless:
+                raise
     elif re.match(r".*\d", what):
         name = str(server.call("get_context_by_date", what, OBSERVATORY))
     if not name:
