@@ -87,7 +87,11 @@ class Server:
             It names none: nothing is to be asked of any.
         heliodor.errors.UsageError
             A setting is no number.
+        heliodor.errors.NotYetError
+            Another program is to fetch.
         """
+        if os.environ.get("CRDS_DOWNLOAD_PLUGIN"):
+            raise NotYetError("CRDS_DOWNLOAD_PLUGIN: having a program fetch is not there yet.")
         url = os.environ.get("CRDS_SERVER_URL", "").strip()
         if not connected(url):
             raise ReferenceError(
