@@ -214,7 +214,12 @@ def resolved(settings: Settings, wanted: str, online: bool = False) -> str:
         )
     what = symbol[1] if symbol else wanted
     if settings.connected and online:
-        return _asked(settings, what)
+        try:
+            return _asked(settings, what)
+        except ReferenceError as error:
+            last = _answers(settings).get(what)
+            hint = f"; its last one was {last}" if last else ""
+            raise ReferenceError(f"{error}. --context NAME needs no answer{hint}.") from error
     if not settings.mappings.is_dir():
         raise ReferenceError(_no_folder(settings) + _how(settings))
     info = Cache(settings).info

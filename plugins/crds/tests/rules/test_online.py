@@ -84,6 +84,14 @@ def test_a_server_that_does_not_answer_is_an_error(far, select):
     assert far.asked == ["get_build_context"]  # it is not given its time once more
 
 
+def test_without_an_answer_the_last_one_is_named(far, select):
+    select("dark", context="build", online=True, **NRCA1)
+    contexts.resolved.cache_clear()
+    far.close()
+    with pytest.raises(ReferenceError, match=r"refused.*--context NAME .* was jwst_0002.pmap"):
+        select("dark", context="build", online=True, **NRCA1)
+
+
 def test_sizes_are_told_where_they_are_known(far, select):
     assert select("dark", online=True, **NRCA1).size is None
     sizes.remember({"dark.fits": 12})
