@@ -288,7 +288,7 @@ class Plan:
 
     @property
     def absent(self) -> tuple[tuple[str, Found], ...]:
-        """Types and files of references that are not there yet: a run fetches them first."""
+        """Types and files of references that are not there: a run fetches them first, or fails."""
         return tuple(
             (name, answer)
             for user in self.steps
@@ -297,6 +297,12 @@ class Plan:
             for name, answer in step.references.items()
             if isinstance(answer, Found) and answer.absent
         )
+
+    @property
+    def lacking(self) -> list[str]:
+        """Types of references without which it cannot be carried out, and that nobody can give."""
+        unknown = [need.type for _, need, _ in self.missing]
+        return unknown + [name for name, found in self.absent if not found.fetch]
 
     @property
     def references(self) -> dict[str, Answer]:
@@ -419,8 +425,8 @@ class Plan:
             ],
             "steps": [_step_data(step) for step in self.steps],
             "products": {save.suffix: str(save.path) for save in self.saves},
-            "fetch": {str(found.path): found.size for _, found in self.absent},
-            "missing": [need.type for _, need, _ in self.missing],
+            "fetch": {str(found.path): found.size for _, found in self.absent if found.fetch},
+            "missing": self.lacking,
             "caveat": self.caveat,
             "remarks": list(self.remarks),
             "passes": [list(names) for names in self.passes],

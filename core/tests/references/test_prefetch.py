@@ -219,6 +219,20 @@ def test_a_failure_names_all_and_comes_before_any_work(
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_not_there_and_not_fetched_is_missing(calibrate, tmp_path, monkeypatch):
+    monkeypatch.setattr(Archive, "fetch", "")
+    planned = calibrate(do=plan)
+    assert planned.to_dict()["missing"] == ["template"]
+    assert planned.to_dict()["fetch"] == {}
+    text = printed(show.plan, planned)
+    assert "missing template reference" in text
+    assert "fetch" not in text
+    command = ["plan", str(planned.exposure.path), "--pipeline", str(tmp_path / "my.yaml")]
+    assert main(command) == 4
+    with pytest.raises(ReferenceError, match=r"template.fits is not there \(archive\)"):
+        calibrate()
+
+
 def test_a_stranger_s_mistake_is_said_to_be_his(calibrate, monkeypatch):
     monkeypatch.setattr(Archive, "fetch", f"{__name__}:stumble")
     with pytest.raises(PluginError, match=r":stumble of .* failed: KeyError: 'x'"):
@@ -239,16 +253,21 @@ def test_parameters_are_fetched_before_a_run_is_planned(calibrate, monkeypatch):
     assert calls == []
     assert not calibrate(do=plan, parameter_references=False).parameter_files
     result = calibrate()
-    assert calls[0][0] == "pars-subtractstep.asdf"
+    assert calls == [["pars-madeupdetector1pipeline.asdf", "pars-subtractstep.asdf"]]
     assert [outcome.status for _, outcome in result.outcomes] == ["SKIPPED"]
     assert not (Archive.folder / "template.fits").exists()
     assert calibrate(do=plan).steps[0].params.skip
 
 
-def test_a_plan_made_online_fetches_its_parameters(calibrate, monkeypatch):
+def test_a_plan_made_online_fetches_its_parameters(calibrate, exposures, tmp_path, monkeypatch):
     monkeypatch.setattr(Archive, "parameters", True)
     planned = calibrate(do=plan, online=True)
     assert planned.steps[0].params.skip
+    (Archive.folder / "pars-subtractstep.asdf").unlink()
+    command = ["plan", str(exposures[0]), "--pipeline", str(tmp_path / "my.yaml")]
+    assert main(command) == 4
+    assert main([*command, "--online"]) == 0
+    assert "pars-subtractstep.asdf" in printed(main, command)
     assert ["template.fits"] not in calls
 
 
@@ -259,3 +278,10 @@ def test_a_single_step_fetches_what_it_needs(calibrate, exposures, monkeypatch):
     monkeypatch.setattr(Archive, "fetch", f"{__name__}:refuse")
     with pytest.raises(ReferenceError, match=r"template.fits, template for subtract: https://x"):
         run_step("subtract", exposures[0])
+
+
+def test_the_bar_shows_file_and_size():
+    bar = show.Progress()
+    bar.fetching("dark.fits", 1_500_000, 6_000_000)
+    (task,) = bar.bars.tasks
+    assert (task.description, task.completed) == ("fetching dark.fits, 1.5 of 6.0 MB", 0.25)

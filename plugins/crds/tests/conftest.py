@@ -164,9 +164,10 @@ class Fake:
 
 
 @pytest.fixture
-def fake(monkeypatch):
+def fake(monkeypatch, tmp_path):
     """A server that the environment names; little patience is asked for."""
     server = Fake()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     for name in ("CRDS_REFERENCE_URI", "CRDS_MAPPING_URI", "CRDS_READONLY_CACHE"):
         monkeypatch.delenv(name, raising=False)

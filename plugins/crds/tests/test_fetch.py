@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import random
 import resource
 import shutil
 import signal
@@ -25,7 +26,7 @@ from heliodor_crds.server import Server
 
 DARK = "jwst_nircam_dark_0001.fits"
 GAIN = "jwst_nircam_gain_0002.fits"
-LONG = os.urandom(300_000)
+LONG = random.Random(1).randbytes(300_000)
 
 
 class Told(Observer):
@@ -133,16 +134,16 @@ def test_a_checksum_that_the_server_does_not_know_is_not_compared(fake, ask, cac
     assert here(cache) == [DARK]
 
 
-def test_mappings_come_before_what_names_them(fake, tmp_path):
+def test_mappings_come_before_what_names_them(fake, cache):
     context, *others = "jwst_0001.pmap", "jwst_miri_0001.imap", "jwst_miri_dark_0001.rmap"
     for name in (context, *others):
         fake.add(name, name.encode())
     fake.spoil(others[1], "status", 404)
     with pytest.raises(NotFetched, match=f"{others[1]}.*404"):
-        fetch_mappings(context, lambda name: tmp_path / name)
-    assert here(tmp_path) == []
-    fetch_mappings(context, lambda name: tmp_path / name)
-    assert here(tmp_path) == sorted([context, *others])
+        fetch_mappings(context, cache.joinpath)
+    assert here(cache) == []
+    fetch_mappings(context, cache.joinpath)
+    assert here(cache) == sorted([context, *others])
 
 
 def test_contexts_are_named_by_the_server(fake):
@@ -178,7 +179,7 @@ def test_what_is_no_address_is_refused(cache, monkeypatch, url):
         fetch([Found(cache / DARK, "a test")], Observer())
 
 
-@pytest.mark.parametrize("value", ["soon", "-1", "nan", "inf"])
+@pytest.mark.parametrize("value", ["soon", "-1", "0", "nan", "inf"])
 def test_settings_that_are_no_numbers_are_refused(fake, ask, monkeypatch, value):
     monkeypatch.setenv("CRDS_CLIENT_TIMEOUT_SECONDS", value)
     with pytest.raises(UsageError, match=f"CRDS_CLIENT_TIMEOUT_SECONDS = {value}"):
@@ -200,6 +201,7 @@ def test_refused(fake, ask, cache):
     [
         (("status", 404), "404 Not Found"),
         (("says", b"<html>Please log in</html>"), "not JSON.*<html>Please log in"),
+        (("says", b"[" * 100_000), "not JSON"),
         (("says", b""), "not JSON.*nothing"),
         (("says", b"[1, 2]"), "neither result nor error"),
         (("says", b'{"result": 5, "error": null}'), "no table: 5"),
@@ -238,8 +240,9 @@ def test_a_server_that_hangs_is_left(fake, ask, cache, fault):
 @pytest.mark.parametrize("entry", [{"size": "1"}, {"size": "many", "sha1sum": ""}])
 def test_a_list_that_lacks_something(fake, ask, entry):
     fake.listed[DARK] = entry
-    with pytest.raises(ReferenceError, match=f"{fake.url}.*list of files"):
+    with pytest.raises(ReferenceError, match=f"{fake.url}.*list of files lacks size .*{DARK}"):
         ask(DARK)
+    ask(GAIN)
 
 
 def test_a_server_without_addresses(fake, ask):
@@ -410,3 +413,34 @@ def test_two_processes_at_once(fake, ask, cache):
     assert fake.asked.count(DARK) == 2
     assert here(cache) == [DARK]
     assert (cache / DARK).read_bytes() == LONG
+
+
+def test_the_client_of_crds_understands_this_server_and_what_was_fetched(fake, ask, cache):
+    """The server of these tests speaks as real ones do, and the cache is one and the same."""
+    code = (
+        "import sys; from crds.client import api\n"
+        "paths, number, size = api.dump_files('jwst_0001.pmap', sys.argv[1:])\n"
+        "print(number, size, *paths.values())"
+    )
+    root = cache.parents[2]
+    env = {name: value for name, value in os.environ.items() if "CRDS_CLIENT" not in name}
+    env |= {"CRDS_PATH": str(root)}
+    mapping = "jwst_nircam_dark_0001.rmap"
+    fake.add(mapping, b"{}")
+
+    def theirs():
+        done = subprocess.run(
+            [sys.executable, "-c", code, GAIN, DARK, mapping],
+            env=env, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        number, size, *paths = done.stdout.splitlines()[-1].split()
+        return int(number), int(size), sorted(paths)
+
+    fetch_mappings("jwst_0001.pmap", (root / "mappings" / "jwst").joinpath)
+    fetch([Found(cache / DARK, "a test")], Observer())
+    paths = [root / "mappings" / "jwst" / mapping, cache / DARK, cache / GAIN]
+    assert theirs() == (1, 4, sorted(map(str, paths)))
+    fake.asked.clear()
+    ask(DARK, GAIN)
+    assert fake.asked == []

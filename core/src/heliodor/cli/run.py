@@ -47,6 +47,11 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
 def configure_plan(parser: argparse.ArgumentParser) -> None:
     """``heliodor plan FILE``."""
     _add_request(parser)
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="fetch what the plan depends on, such as parameter references",
+    )
     parser.set_defaults(run=_plan, out=Path(), threads=None, scratch=None)
 
 
@@ -168,7 +173,7 @@ def request(arguments: argparse.Namespace) -> Request:
 def _plan(arguments: argparse.Namespace) -> int:
     from heliodor.planning import plan
 
-    wanted = request(arguments)
+    wanted = replace(request(arguments), online=arguments.online)
     _refuse_several(arguments)
     plans = [plan(path, wanted) for path in arguments.files]
     _save_parameters(plans[0], arguments)
@@ -177,7 +182,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     else:
         for each in plans:
             show.plan(each)
-    return 4 if any(each.missing for each in plans) else 0
+    return 4 if any(each.lacking for each in plans) else 0
 
 
 def _run(arguments: argparse.Namespace) -> int:

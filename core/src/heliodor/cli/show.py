@@ -82,7 +82,14 @@ def plan(planned: Plan) -> None:
 
 def _fetches(planned: Plan) -> None:
     """Print what a run would fetch first."""
-    files = {found.path: found.size for _, found in planned.absent}
+    for name, found in planned.absent:
+        if not found.fetch:
+            console().print(
+                f"[bold red]missing[/] {name} reference: {verbatim(found.path)} is not there "
+                f"[dim]({verbatim(found.why)})[/]",
+                soft_wrap=True,
+            )
+    files = {found.path: found.size for _, found in planned.absent if found.fetch}
     if not files:
         return
     sizes = [size for size in files.values() if size is not None]
@@ -220,7 +227,7 @@ def _reference(answer: Answer) -> str:
         case Found(path=path, caveat=caveat) if caveat:
             return f"[bold red]{verbatim(path.name)}[/]"
         case Found(path=path, by=by):
-            fetched = ", [cyan]to be fetched[/]" if answer.absent else ""
+            fetched = ", [cyan]to be fetched[/]" if answer.absent and answer.fetch else ""
             return verbatim(path.name) + fetched + (f", changed by {by.name}" if by else "")
         case Made(port=port):
             return f"{port} of this run"

@@ -237,17 +237,12 @@ def _encoded(lay: Layout, hdu: str, array: Any) -> Encoded:
 
 def _take_keywords(made: _Made, keywords: Keywords) -> None:
     for hdu, header in (("PRIMARY", keywords.primary), ("SCI", keywords.sci)):
-        cards = header.cards if isinstance(header, fits.Header) else _cards(header)
-        for name, value, comment in cards:
+        for name, value, comment in header.cards:
             if name == "HISTORY":
                 made.history.append(str(value))
             elif not _STRUCTURE.fullmatch(name) and name not in _REPLACED:
                 made.set(hdu, name, value, comment)
     made.change(keywords.changed)
-
-
-def _cards(header: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    return ((name, value, "") for name, value in header.items())
 
 
 def _finish(

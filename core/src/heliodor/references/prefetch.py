@@ -63,7 +63,7 @@ def for_planning(answers: Mapping[str, Answer], user: str, *, online: bool) -> N
         listed = ", ".join(f"{found.path.name} ({name})" for name, found in files.items())
         raise ReferenceError(
             f"{user}: the parameters depend on {listed}, not fetched yet. `heliodor run` fetches "
-            "what it needs, and so does a plan made with online=True; --no-pars leaves it out."
+            "what it needs, `plan --online` what a plan depends on; --no-pars leaves these out."
         )
     for_one(answers, user)
 
@@ -98,9 +98,10 @@ def fetch(files: Iterable[Found], users: Mapping[Path, list[str]], observer: Obs
         as `for_plans`
     """
     by: dict[str, list[Found]] = {}
-    for found in files:
+    for found in sorted(files, key=lambda found: found.path):
         by.setdefault(found.fetch, []).append(found)
-    reasons: dict[Path, str] = {}
+    absent = by.pop("", [])
+    reasons = {found.path: f"{found.path} is not there ({found.why})" for found in absent}
     others = []
     for impl, group in by.items():
         try:

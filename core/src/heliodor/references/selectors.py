@@ -54,8 +54,8 @@ class Found:
 
     @property
     def absent(self) -> bool:
-        """Whether it is to be fetched before it can be used."""
-        return bool(self.fetch) and not self.path.exists()
+        """Whether it is not there: it is fetched before it is used, or cannot be used."""
+        return not self.path.exists()
 
 
 @dataclass(frozen=True)

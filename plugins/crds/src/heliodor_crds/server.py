@@ -23,6 +23,7 @@ from urllib.request import Request
 
 from heliodor.errors import NotYetError, ReferenceError, UsageError
 
+from heliodor_crds import sizes
 from heliodor_crds.transfers import Transfer, TransferError, carry_out, pieces, tried
 
 OBSERVATORY = "jwst"
@@ -42,7 +43,7 @@ class Entry:
 
     Attributes
     ----------
-    size : in bytes
+    size : in bytes; negative: the list does not say
     sha1 : checksum; empty if the server does not know it
     """
 
@@ -95,7 +96,7 @@ class Server:
             )
         return cls(
             url,
-            _number("CRDS_CLIENT_TIMEOUT_SECONDS", TIMEOUT),
+            _number("CRDS_CLIENT_TIMEOUT_SECONDS", TIMEOUT, 0.01),
             max(1, int(_number("CRDS_CLIENT_RETRY_COUNT", TRIES))),
             _number("CRDS_CLIENT_RETRY_DELAY_SECONDS", PAUSE),
         )
@@ -138,7 +139,7 @@ class Server:
         """Take the result out of an answer."""
         try:
             said = json.loads(answer)
-        except ValueError:
+        except (ValueError, RecursionError):
             begins = answer[:60].decode(errors="replace").strip() or "nothing"
             raise self._error(
                 method, f"the answer is not JSON; it begins with {begins!r}"
@@ -148,9 +149,16 @@ class Server:
         if error := said.get("error"):
             message = error.get("message", error) if isinstance(error, dict) else error
             raise self._error(method, f"the server says: {message}")
+        return self._packed(method, said.get("result"))
+
+    def _packed(self, method: str, result: Any) -> Any:
+        """Unpack a result, if the server has packed it."""
+        if not isinstance(result, dict) or "crds_encoded" not in result:
+            return result
         try:
-            return _decoded(said.get("result"))
-        except (ValueError, OSError, EOFError, zlib.error, TypeError) as error:
+            packed = base64.b64decode(result["crds_payload"], validate=True)
+            return json.loads(gzip.decompress(packed))
+        except (KeyError, ValueError, OSError, EOFError, zlib.error, TypeError) as error:
             raise self._error(method, f"the answer cannot be unpacked: {error}") from error
 
     def _error(self, method: str, why: str) -> ReferenceError:
@@ -190,32 +198,43 @@ class Server:
             said = self.info.get(f"{kind}_url")
             if isinstance(said, dict):
                 said = said.get("unchecked", said)
-            base = said.get(OBSERVATORY, "") if isinstance(said, dict) else ""
+            base = str(said.get(OBSERVATORY) or "") if isinstance(said, dict) else ""
             if not base:
                 raise self._error("get_server_info", f"the answer has no {kind}_url")
         return f"{base.rstrip('/')}/{name}"
 
     def entries(self, names: tuple[str, ...]) -> dict[str, Entry]:
-        """Look files up in the server's list; one that it does not know is left out."""
-        method = "get_server_info"
-        said = self.info.get("download_metadata")
-        try:
-            listed = _decoded(said)
-        except (ValueError, OSError, EOFError, zlib.error, TypeError) as error:
-            raise self._error(method, f"its list of files cannot be unpacked: {error}") from error
+        """Look files up in the server's list; those that it does not know are left out."""
+        listed = self._listed
         if listed is None:  # older servers tell it by request only
             method = "get_file_info_map"
             listed = self.call(method, OBSERVATORY, sorted(names), ["sha1sum", "size"])
+            listed = self._usable(method, listed)
+        found = {name: listed[name] for name in names if name in listed}
+        for name, entry in found.items():
+            if entry.size < 0:
+                raise ReferenceError(
+                    f"CRDS server {self.url}: its list of files lacks size or checksum of {name}"
+                )
+        return found
+
+    @cached_property
+    def _listed(self) -> dict[str, Entry] | None:
+        """The list of all files; their sizes are remembered, for plans."""
+        method = "get_server_info"
+        listed = self._packed(method, self.info.get("download_metadata"))
+        if listed is None:
+            return None
+        entries = self._usable(method, listed)
+        sizes.remember({name: entry.size for name, entry in entries.items() if entry.size >= 0})
+        return entries
+
+    def _usable(self, method: str, listed: Any) -> dict[str, Entry]:
+        """Give what is known of the files on a list."""
         if not isinstance(listed, dict):
-            raise self._error(method, f"the list of files is no table: {str(listed)[:60]}")
-        found = {name: listed[name] for name in names if isinstance(listed.get(name), dict)}
-        try:
-            return {
-                name: Entry(int(entry["size"]), str(entry["sha1sum"]).removeprefix("none"))
-                for name, entry in found.items()
-            }
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._error(method, f"the list of files lacks {error}") from error
+            raise self._error(method, f"its list of files is no table: {str(listed)[:60]}")
+        # what is not a table says that there is no such file
+        return {name: _entry(said) for name, said in listed.items() if isinstance(said, dict)}
 
     def _name(self, said: Any) -> str:
         """Refuse what is no plain file name: it would lead out of the cache."""
@@ -229,21 +248,21 @@ def connected(url: str) -> bool:
     return bool(url) and not re.search("server-?less", url)
 
 
-def _number(variable: str, usual: float) -> float:
-    """Read a number of at least 0 from the environment."""
+def _entry(said: dict[str, Any]) -> Entry:
+    """Understand an entry; one that lacks something has a size of -1."""
+    try:
+        return Entry(int(said["size"]), str(said["sha1sum"]).removeprefix("none"))
+    except (KeyError, TypeError, ValueError):
+        return Entry(-1, "")
+
+
+def _number(variable: str, usual: float, least: float = 0.0) -> float:
+    """Read a number from the environment."""
     said = os.environ.get(variable, "")
     try:
         value = float(said) if said else usual
     except ValueError:
         value = -1.0
-    if not 0 <= value < float("inf"):
-        raise UsageError(f"{variable} = {said} is not allowed: a number of at least 0.")
+    if not least <= value < float("inf"):
+        raise UsageError(f"{variable} = {said} is not allowed: a number of at least {least:g}.")
     return value
-
-
-def _decoded(result: Any) -> Any:
-    """Unpack a result that the server has packed."""
-    if not isinstance(result, dict) or "crds_encoded" not in result:
-        return result
-    packed = base64.b64decode(result["crds_payload"], validate=True)
-    return json.loads(gzip.decompress(packed))
