@@ -280,6 +280,7 @@ def test_a_type_that_is_not_in_the_lock(calibrate, locked):
         ({"parameter_files": "mine.asdf"}, "--pars mine.asdf"),
         ({"parameter_references": False}, "--no-pars"),
         ({"not_for_science": True}, "--not-for-science"),
+        ({"context": "rules_0008"}, "--context rules_0008"),
     ],
 )
 def test_nothing_is_added_to_a_lock(calibrate, locked, options, said):

@@ -97,9 +97,10 @@ def sync(
     read, sources = lockfile.read(path), Sources(folders=tuple(folders))
     before = states(read, read.files, sources)
     absent = {name: state for name, state in before.items() if state.path is None}
+    places = [state.source for state in absent.values() if state.source is not None]
     problem = ""
     try:
-        _fetch([state.source for state in absent.values() if state.source], path.name, observer)
+        _fetch([place for place in places if place.fetch], path.name, observer)
     except HeliodorError as error:
         problem = str(error)
     after = before | states(read, absent, sources)
@@ -110,13 +111,13 @@ def _synced(state: State, was_absent: bool, problem: str) -> Synced:
     if state.path is not None:
         return Synced(state.file.name, "fetched" if was_absent else "here", str(state.path))
     why = [state.problem]
-    if state.source is not None and state.source.absent:
+    if state.source is not None and state.source.fetch and state.source.absent:
         why.append(problem)
     return Synced(state.file.name, "missing", "", "; ".join(filter(None, why)))
 
 
 def _fetch(files: Iterable[Found], user: str, observer: Observer | None) -> None:
-    """Fetch those files that are not there and can be fetched; none is overwritten."""
+    """Fetch those files that are not there; none is overwritten."""
     absent = {found.path: found for found in files if found.absent}
     prefetch.fetch(absent.values(), {path: [user] for path in absent}, observer or Observer())
 

@@ -111,7 +111,8 @@ class _Planner:
                 f"{self.pipeline.document.name} takes {self.takes}."
             )
         self.beside = _beside(exposure, self.pipeline.document)
-        self.sources = request.sources(exposure.path)
+        context = request.context or (self.profile.build.context if self.profile else "")
+        self.sources = request.sources(exposure.path, context)
         self.files = parametersources.for_pipeline(
             self.pipeline.document,
             mode.pipelines.get(stage, ""),
@@ -173,8 +174,10 @@ class _Planner:
 
         running = [node for node in nodes if isinstance(node, PlannedStep) and node.runs]
         by = {step.spec.name: step.offer.plugin.distribution for step in running}
+        chosen = [answer for step in running for answer in step.references.values()]
+        contexts = {each.context for each in chosen if isinstance(each, Found) and each.context}
         lacking = (
-            *sentences(self.profile, own=not self.pipeline.distribution),
+            *sentences(self.profile, not self.pipeline.distribution, contexts),
             *self.profile.lacking(self.pipeline.bare, self.facts, by, self.trusted),
         )
         return Reproduction(self.profile.build, lacking)

@@ -51,6 +51,8 @@ class Request:
     layer : who asks, of `heliodor.layers.LAYERS`
     together : exposures that are in memory at a time, because steps look at all of them
     build : name of the operational build to follow; None: none
+    context : version of the rules by which references are chosen, of sources that have such; empty:
+        the build's, or else their own
     online : whether what planning itself needs may be fetched, such as parameter references
     locked : file that alone says which references and parameter files are used; None: none
     not_for_science : whether missing references of made-up exposures may be made up as well
@@ -71,19 +73,21 @@ class Request:
     layer: str = "command line"
     together: int = 1
     build: str | None = None
+    context: str = ""
     online: bool = False
     locked: Path | None = None
     not_for_science: bool = False
 
-    def sources(self, exposure: Path) -> Sources:
-        """Give what it says about references, for an exposure."""
+    def sources(self, exposure: Path, context: str) -> Sources:
+        """Give what it says about references, for an exposure and a version of the rules."""
         return Sources(
             self.references,
             self.folders,
             exposure,
-            online=self.online,
-            lock=self.locked,
-            not_for_science=self.not_for_science,
+            context,
+            self.online,
+            self.locked,
+            self.not_for_science,
         )
 
 
@@ -287,6 +291,12 @@ class Plan:
         )
 
     @property
+    def contexts(self) -> tuple[str, ...]:
+        """Versions of the rules that chose its references; none if no source has such."""
+        found = (answer for answer in self.references.values() if isinstance(answer, Found))
+        return tuple(sorted({each.context for each in found} - {""}))
+
+    @property
     def absent(self) -> tuple[tuple[str, Found], ...]:
         """Types and files of references that are not there: a run fetches them first, or fails."""
         return tuple(
@@ -419,6 +429,7 @@ class Plan:
             "pipeline": self.pipeline.document.name,
             "build": self.build.as_data() if self.build else None,
             "shape": list(self.exposure.shape),
+            "contexts": list(self.contexts),
             "parameter_files": [
                 {"file": str(file.path), "found": file.why, "left_out": list(file.left_out)}
                 for file in self.parameter_files

@@ -24,9 +24,9 @@ from urllib.request import Request
 from heliodor.errors import NotYetError, ReferenceError, UsageError
 
 from heliodor_crds import sizes
+from heliodor_crds.settings import OBSERVATORY, connected
 from heliodor_crds.transfers import Transfer, TransferError, carry_out, pieces, tried
 
-OBSERVATORY = "jwst"
 USUAL = "https://jwst-crds.stsci.edu"
 TIMEOUT = 30.0
 TRIES = 3
@@ -241,11 +241,6 @@ class Server:
         if not isinstance(said, str) or not _NAME.fullmatch(said):
             raise ReferenceError(f"CRDS server {self.url}: {str(said)[:60]!r} is no name of a file")
         return said
-
-
-def connected(url: str) -> bool:
-    """Whether an address is that of a server, and not one of those that stand for none."""
-    return bool(url) and not re.search("server-?less", url)
 
 
 def _entry(said: dict[str, Any]) -> Entry:
