@@ -63,7 +63,7 @@ def weigh(key: str, value: str) -> int:
     if key.startswith("#") and key.endswith("#"):
         text = key.upper()
         word = next((word for word in ("AND", "OR") if f" {word} " in text), None)
-        return _both(text.strip()[1:-1], word, value) if word else weigh(text[1:-1], value)
+        return _both(text, word, value) if word else weigh(text[1:-1], value)
     if key.upper().startswith("BETWEEN"):
         _, low, high = key.split()
         if float(low) > float(high):
@@ -100,7 +100,8 @@ def _both(text: str, word: str, value: str) -> int:
         return 1
     if value == NOT_APPLICABLE:
         return 0
-    first, second = (weigh(part.strip(), value) == 1 for part in text.split(word)[:2])
+    parts = text.strip("#").split(word)
+    first, second = (weigh(part.strip(), value) == 1 for part in parts[:2])
     return 1 if (first and second if word == "AND" else first or second) else -1
 
 

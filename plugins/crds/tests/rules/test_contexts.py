@@ -133,9 +133,7 @@ def test_a_file_that_is_not_there_is_found_all_the_same(two, select):
     answer = select("dark", **NRCA1)
     assert isinstance(answer, Found)
     assert answer.fetch == ""
-    assert answer.why.endswith(
-        "; not in the cache, and CRDS_SERVER_URL names no server that has it"
-    )
+    assert answer.why.endswith("; not in the cache, and CRDS_SERVER_URL names no server")
     answer.path.parent.mkdir(parents=True)
     answer.path.touch()
     assert "CRDS_SERVER_URL" not in select("dark", **NRCA1).why
