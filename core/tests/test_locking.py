@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -158,7 +159,7 @@ def test_a_lock_names_what_is_used(locked, tmp_path):
     }
     types = {"template": "template_0001.fits", "mask": "N/A", "flat": "none"}
     assert read.exposures == {"jw01234001001_02101_00001_nrca1_uncal.fits": types}
-    assert read.versions == {"heliodor-x": "1.0"}
+    assert read.versions == {"heliodor": version("heliodor"), "heliodor-x": "1.0"}
     assert str(tmp_path) not in read.text()
 
 

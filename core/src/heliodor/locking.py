@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -143,13 +144,16 @@ def _types(plan: Plan) -> dict[str, str]:
 
 
 def _versions(plans: Iterable[Plan], files: Iterable[LockedFile]) -> dict[str, str]:
-    """Give the versions of the distributions that had a say: modes, steps and selectors."""
+    """Give the versions of the core and of those that had a say: modes, steps and selectors."""
     plugins, names = registry(), {file.selector for file in files}
     asked = [plugins.owner(spec) for spec in plugins.selectors if spec.name in names]
     for plan in plans:
         asked.append(plugins.owner(plan.mode))
         asked += [step.offer.plugin for step in plan.steps if step.runs]
-    return {plugin.distribution: plugin.version for plugin in asked}
+    return {
+        "heliodor": version("heliodor"),
+        **{plugin.distribution: plugin.version for plugin in asked},
+    }
 
 
 def _add(files: dict[str, LockedFile], found: Found) -> None:
