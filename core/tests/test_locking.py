@@ -149,8 +149,8 @@ def sha256(path: Path) -> str:
 # ------------------------------------------------------------------ making one
 
 
-def test_a_lock_names_what_is_used(locked, tmp_path):
-    read = lockfile.read(locked())
+def test_a_lock_names_what_is_used(calibrate, locked, tmp_path):
+    read = lockfile.read(path := locked())
     template = tmp_path / "cache" / "template_0001.fits"
     assert read.files == {
         "template_0001.fits": lockfile.LockedFile(
@@ -161,6 +161,7 @@ def test_a_lock_names_what_is_used(locked, tmp_path):
     assert read.exposures == {"jw01234001001_02101_00001_nrca1_uncal.fits": types}
     assert read.versions == {"heliodor": version("heliodor"), "heliodor-x": "1.0"}
     assert str(tmp_path) not in read.text()
+    assert calibrate(do=lambda exposure, **options: lock([exposure], path, **options)) == read
 
 
 def test_what_is_not_here_is_fetched_once(calibrate, make_uncal):
