@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -246,7 +247,8 @@ def lock(
     plans = [path if isinstance(path, Plan) else _online(path, options) for path in paths]
     made = locking.lock(plans, observer)
     if out is not None:
-        made.write(Path(out))
+        made = replace(made, path=Path(out))
+        made.write(made.path)
     return made
 
 

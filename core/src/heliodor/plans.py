@@ -293,9 +293,8 @@ class Plan:
     @property
     def contexts(self) -> tuple[str, ...]:
         """Versions of the rules that chose its references; none if no source has such."""
-        steps = (each for user in self.steps for each in (user, *user.all_calls))
-        found = (answer for step in steps for answer in step.references.values())
-        return tuple(sorted({each.context for each in found if isinstance(each, Found)} - {""}))
+        found = (answer for answer in self.references.values() if isinstance(answer, Found))
+        return tuple(sorted({each.context for each in found} - {""}))
 
     @property
     def absent(self) -> tuple[tuple[str, Found], ...]:

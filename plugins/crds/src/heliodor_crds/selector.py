@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ from heliodor_crds import settings
 if TYPE_CHECKING:
     from heliodor_crds.contexts import Context
     from heliodor_crds.keywords import Parameters
+
+NAME = re.compile(r"jwst_([a-z]+)_[\w-]+\.\w+")
+"""Names that CRDS gives: ``jwst_nircam_dark_0420.fits``."""
 
 UNSET = "CRDS_PATH is not set"
 FETCH = "heliodor_crds.fetch:fetch"
@@ -69,6 +73,20 @@ class Crds:
         values = Parameters(keywords)
         rules = self._context.rules(need.type, _instrument(values))
         return () if rules is None or isinstance(rules, str) else considered(rules, values)
+
+    def locate(self, names: Collection[str]) -> Mapping[str, Found]:
+        """Say where files are, or belong, that have names of CRDS; no rules are asked."""
+        if self._settings is None:
+            return {}
+        from heliodor_crds.cache import Cache
+
+        cache = Cache(self._settings)
+        named = [(name, match[1]) for name in names if (match := NAME.fullmatch(name))]
+        fetch = FETCH if self._connected else ""
+        return {
+            name: Found(cache.reference(name, instrument), "by its name", fetch=fetch)
+            for name, instrument in named
+        }
 
     @cached_property
     def _context(self) -> Context:
