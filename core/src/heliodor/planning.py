@@ -108,7 +108,7 @@ class _Planner:
                 f"{self.pipeline.document.name} takes {self.takes}."
             )
         self.beside = _beside(exposure, self.pipeline.document)
-        self.sources = Sources(request.references, request.folders, exposure.path)
+        self.sources = Sources(request.references, request.folders, exposure.path, request.context)
         self.files = parametersources.for_pipeline(
             self.pipeline.document,
             mode.pipelines.get(stage, ""),
@@ -160,7 +160,7 @@ class _Planner:
         self._check_limit(memory)
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
-            self.files, self._reproduction(nodes), self.beside,
+            self.files, self._reproduction(nodes), self.beside, self.sources,
         )  # fmt: skip
 
     def _reproduction(self, nodes: list[PlannedNode]) -> Reproduction | None:
@@ -385,9 +385,9 @@ class _Planner:
                 if need.type not in own:
                     needs.setdefault(need.type, need)
         overrides = parametersources.overrides(self.request.references, self.files)
-        sources = replace(self.sources, overrides=overrides)
-        wanted = tuple(needs.values())
-        answers = select_all(self.plugins.selectors, wanted, self.exposure.keywords, sources)
+        self.sources = replace(self.sources, overrides=overrides)
+        wanted, keywords = tuple(needs.values()), self.exposure.keywords
+        answers = select_all(self.plugins.selectors, wanted, keywords, self.sources)
         for each in taken:
             answer = answers.get(each.type)
             if each.by and isinstance(answer, Found):

@@ -18,7 +18,7 @@ from heliodor.memory import RESERVE, ROOM, Memory
 from heliodor.parameterfiles import ParameterFile
 from heliodor.passes import convoys, share
 from heliodor.plugins import Offer
-from heliodor.references.selectors import Answer, Found, Made, Unknown
+from heliodor.references.selectors import Answer, Found, Made, Sources, Unknown
 from heliodor.scratch import Scratch
 from heliodor.workspace import MEMORY, Workspace
 
@@ -50,6 +50,8 @@ class Request:
     layer : who asks, of `heliodor.layers.LAYERS`
     together : exposures that are in memory at a time, because steps look at all of them
     build : name of the operational build to follow; None: none
+    context : version of the rules by which references are chosen, for sources that have such;
+        empty: their own
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -67,6 +69,7 @@ class Request:
     layer: str = "command line"
     together: int = 1
     build: str | None = None
+    context: str = ""
 
 
 @dataclass(frozen=True)
@@ -230,6 +233,7 @@ class Plan:
     parameter_files : that gave parameters, the weakest first
     build : the build that is followed, and what of it is not reproduced
     beside : earlier products of the exposure that are read with it, by port
+    sources : where references were looked for
     """
 
     exposure: Exposure
@@ -242,6 +246,7 @@ class Plan:
     parameter_files: tuple[ParameterFile, ...] = ()
     build: Reproduction | None = None
     beside: Mapping[str, Exposure] = field(default_factory=dict)
+    sources: Sources = field(default_factory=Sources)
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:

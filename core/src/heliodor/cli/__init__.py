@@ -2,6 +2,6 @@
 
 COMMANDS = (
     "run", "plan", "picture", "steps", "step", "explain", "schema", "modes",
-    "pipelines", "pipeline", "builds", "whatsnew", "new", "plugins",
+    "pipelines", "pipeline", "builds", "whatsnew", "new", "plugins", "refs",
 )  # fmt: skip
 """Names of our own commands; plugins have others."""

@@ -94,6 +94,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="use this reference file, such as dark=mydark.fits; TYPE=N/A leaves it out",
     )
     parser.add_argument(
+        "--context",
+        default="",
+        metavar="NAME",
+        help="version of the rules by which references are chosen, such as jwst_1322.pmap",
+    )
+    parser.add_argument(
         "--pipeline",
         action="append",
         default=[],
@@ -139,6 +145,7 @@ def request(arguments: argparse.Namespace) -> Request:
         "max_memory": arguments.max_memory,
         "scratch": arguments.scratch,
         "build": arguments.build,
+        "context": arguments.context,
         "parameter_files": tuple(arguments.pars),
         "parameter_references": not arguments.no_pars,
     }

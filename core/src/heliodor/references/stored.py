@@ -13,6 +13,7 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ NAME = ".heliodor-index.sqlite"
 
 VERSION = 1
 """Of the tables; an index of another one is made anew."""
+
+ABANDONED = 3600
+"""Age of a file that nobody will finish any more [s]."""
 
 TABLES = """
 CREATE TABLE files (
@@ -124,6 +128,7 @@ def update(folder: Path, changes: Mapping[str, Row | None]) -> None:
             shutil.copyfile(path, new)
         _write(new, changes, fresh=not sound)
         new.replace(path)
+        _tidy(folder)
     except (sqlite3.Error, OSError) as error:
         raise NotWritten(f"{path}: cannot be written ({error})") from error
     finally:
@@ -161,6 +166,13 @@ def _row(name: str, *rest: Any) -> Row:
 
 def _stored(keywords: dict[str, Any] | None) -> str | None:
     return None if keywords is None else json.dumps(keywords, default=str)
+
+
+def _tidy(folder: Path) -> None:
+    """Take away what processes left that were killed as they wrote."""
+    for left in folder.glob(f"{NAME}.*"):
+        if time.time() - left.stat().st_mtime > ABANDONED:
+            left.unlink(missing_ok=True)
 
 
 def _sound(folder: Path) -> bool:
