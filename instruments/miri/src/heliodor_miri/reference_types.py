@@ -9,7 +9,7 @@ MRS = Match({"INSTRUME": ("MIRI",), "EXP_TYPE": ("MIR_MRS",)})
 LRS = Match({"INSTRUME": ("MIRI",), "EXP_TYPE": ("MIR_LRS-FIXEDSLIT", "MIR_LRS-SLITLESS")})
 
 COUNTS = ("DN", "ADU", "COUNTS")
-DQ = Part("DQ", "yx|iyx|i1yx", optional=True)
+DQ = Part("DQ", "yx|iyx|iuyx", optional=True)
 
 SLITS = ("x_center", "y_center", "wavelength", *(f"{axis}{n}" for n in range(4) for axis in "xy"))
 

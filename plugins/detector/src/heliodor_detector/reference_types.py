@@ -6,7 +6,7 @@ from heliodor.declare import Match, Part, ReferenceType
 
 COUNTS = ("DN", "ADU", "COUNTS")
 
-DQ = Part("DQ", "yx|iyx|i1yx", optional=True)
+DQ = Part("DQ", "yx", optional=True)
 FLAGS = ("bit", "value", "name")
 
 NEAR_INFRARED = Match({"INSTRUME": ("FGS", "NIRCAM", "NIRISS", "NIRSPEC")})
