@@ -420,9 +420,12 @@ class Ruled:
         rules = {
             "ctx_0001.pmap": {"gain": Found(Path("gain_0001.fits"), "rule")},
             "ctx_0002.pmap": {
-                "gain": Found(Path("gain_0002.fits"), "rule"), "dark": NotApplicable("rule"),
+                "gain": Found(
+                    Path("gain_0002.fits"), "rule", self.sources.context, fetch="nowhere:fetch"
+                ),
+                "dark": NotApplicable("rule"),
             },
-        }  # fmt: skip
+        }
         return rules.get(self.sources.context, {})
 
 
@@ -463,8 +466,19 @@ def test_diff_of_one_type_and_of_none(cli, small_nircam, ruled, monkeypatch):
     assert (done.code, done.out.strip()) == (0, "0 of 1 exposures change")
 
 
-def test_the_context_of_a_run_is_given_to_the_sources(about, ruled):
-    assert about("--context", "ctx_0002.pmap")["gain"]["file"] == "gain_0002.fits"
+def test_the_context_is_given_to_the_sources_and_shown(about, cli, small_nircam, ruled):
+    gain = about("--context", "ctx_0002.pmap")["gain"]
+    assert (gain["file"], gain["context"]) == ("gain_0002.fits", "ctx_0002.pmap")
+    where = (small_nircam.exposure, "--references", small_nircam.references)
+    done = cli("refs", *where, "--context", "ctx_0002.pmap", "--type", "gain")
+    assert "ctx_0002.pmap" in done.out
+
+
+def test_what_is_still_to_be_fetched_cannot_be_checked(cli, small_nircam, ruled):
+    where = (small_nircam.exposure, "--references", small_nircam.references)
+    done = cli("refs", "check", *where, "--context", "ctx_0002.pmap", "--type", "gain", "--json")
+    (report,) = json.loads(done.out)
+    assert (done.code, report["refused"]) == (4, ["not here yet: a run fetches it"])
 
 
 @pytest.mark.parametrize("words", [("diff", "a", "b"), ("check",), ("index",)])

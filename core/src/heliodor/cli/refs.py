@@ -106,7 +106,7 @@ def _show(planned: Plan, explained: list[Explained], *, everything: bool) -> Non
             (
                 "\n".join((f"[bold]{each.type}[/]", *(f"[dim]{name}[/]" for name in each.steps))),
                 _file(each),
-                each.selector,
+                "\n".join((each.selector, *([f"[dim]{each.context}[/]"] if each.context else []))),
                 "\n".join(_reasons(each, everything=everything)),
             )
             for each in explained
@@ -260,7 +260,10 @@ def _of_exposure(path: Path, arguments: argparse.Namespace) -> list[Report]:
     planned = plan(path, request(arguments))
     reports = []
     for each in explain(planned, arguments.type):
-        if isinstance(each.answer, Found):
+        if isinstance(each.answer, Found) and each.answer.fetch and not each.answer.path.exists():
+            why = Finding("not here yet: a run fetches it")
+            reports.append(Report(each.answer.path, each.type, findings=(why,)))
+        elif isinstance(each.answer, Found):
             reports.append(check(each.answer.path, Expected(each.type, planned.exposure)))
         elif each.missing:
             why = Finding(f"missing: {each.answer.why}")

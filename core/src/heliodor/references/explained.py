@@ -80,6 +80,11 @@ class Explained:
         return self.asked[-1].selector if answered and self.asked else ""
 
     @property
+    def context(self) -> str:
+        """Version of the rules that chose the file; empty if there are none."""
+        return self.answer.context if isinstance(self.answer, Found) else ""
+
+    @property
     def missing(self) -> bool:
         """Whether a step that will be run lacks it."""
         return self.needed and isinstance(self.answer, Unknown)
@@ -95,7 +100,7 @@ class Explained:
             "file": str(found.path) if found else None,
             "selector": self.selector or None,
             "why": self.answer.why,
-            "context": found.context if found else "",
+            "context": self.context,
             "changed_by": found.by.name if found and found.by else None,
             "asked": [
                 {
