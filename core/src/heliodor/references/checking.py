@@ -204,7 +204,9 @@ class _About:
         )
         if modelled and modelled != self.type:
             yield Finding(f"REFTYPE is {self.type.upper()}, but its data model is {model}")
-        if self.parts() is None:
+        if self.type in known and not self._of_mine():
+            yield Finding(f"there are no references of type {self.type.upper()} of this instrument")
+        elif self.parts() is None:
             yield Finding(
                 "nothing installed says what such files hold: only what all have in common was "
                 "checked",
@@ -239,6 +241,14 @@ class _About:
                 others = sorted({m.instrument for m in modes if _has(m, key, value)})
                 of = f", which {' and '.join(others)} has" if others else ""
                 yield Finding(f"{key} is {value}{of}, and not {self.instrument}", note=not others)
+
+    def _of_mine(self) -> bool:
+        """Whether anybody declares files of this type for the instrument."""
+        return any(
+            each.type == self.type
+            and self.instrument in each.applies.keywords.get("INSTRUME", (self.instrument,))
+            for each in self.plugins.reference_types
+        )
 
     def parts(self) -> ReferenceType | None:
         """Give what such a file must hold, or None."""

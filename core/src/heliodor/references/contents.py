@@ -299,11 +299,15 @@ def _either(names: str) -> str:
 
 def entries(tree: Mapping[str, Any]) -> Iterator[str]:
     """Name the entries of a tree, with how much is in them."""
-    for name, entry in tree.items():
-        if name in ("meta", "asdf_library", "history"):
-            continue
+    for name, entry in _content(tree):
         length = "" if isinstance(entry, Mapping) else _length(entry)
         yield f"{name} {length}".strip()
+
+
+def _content(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Give the entries that are not about the file."""
+    about = ("meta", "asdf_library", "history")
+    return ((name, entry) for name, entry in tree.items() if name not in about)
 
 
 def of_tree(
@@ -334,7 +338,9 @@ def of_tree(
             yield from _shaped(name, shape, part.axes, lengths)
         elif isinstance(entry, dict | list | str) and not entry:
             yield Finding(f"{name} is empty")
-        if part.nan != "marks" and (count := _nans(entry)):
+    marks = {part.name for part in kind.parts if part.nan == "marks"} if kind else set()
+    for name, entry in _content(tree):
+        if kind and name not in marks and (count := _nans(entry)):
             yield Finding(f"{count:,} numbers of {name} are NaN")
 
 

@@ -26,6 +26,7 @@ REFERENCE_TYPES = (
         MIRI,
     ),
     ReferenceType("photom", (Part("SCI", "yx"), Part("PIXSIZ", "yx"), DQ), MRS),
+    ReferenceType("pathloss", (Part("PATHLOSS", columns=("wavelength", "pathloss")),), LRS),
     ReferenceType("psfmask", (Part("SCI", "yx"),), MIRI),
     ReferenceType("area", (Part("SCI", "yx"),), MIRI),
     ReferenceType("regions", (Part("regions", "yx|cyx"),), MIRI),

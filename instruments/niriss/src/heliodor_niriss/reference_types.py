@@ -15,6 +15,7 @@ REFERENCE_TYPES = (
     ReferenceType("distortion", (Part("model"),), NIRISS),
     ReferenceType("filteroffset", (Part("filters"),), NIRISS),
     ReferenceType("abvegaoffset", (Part("abvega_offset"),), NIRISS),
+    ReferenceType("pathloss", (Part("PS", "wab"), Part("PSVAR", "wab")), NIRISS),
     ReferenceType("spectrace", (Part("ORDER", columns=TRACE),), NIRISS),
     ReferenceType(
         "specwcs",

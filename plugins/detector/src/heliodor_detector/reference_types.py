@@ -22,7 +22,7 @@ REFERENCE_TYPES = (
     # Pixels without a gain are NaN, also in the archive's files; every step takes them as bad.
     ReferenceType("gain", (Part("SCI", "yx", nan="marks"),)),
     ReferenceType("readnoise", (Part("SCI", "yx", units=COUNTS),)),
-    ReferenceType("ipc", (Part("SCI", "kl|klyx", nan="never"),)),
+    ReferenceType("ipc", (Part("SCI", "kk|kkyx", nan="never"),)),
     ReferenceType("flat", (Part("SCI", "yx"), Part("ERR", "yx", nan="marks", optional=True), DQ)),
     ReferenceType("pictureframe", (Part("SCI", "yx"), DQ)),
     ReferenceType("sirskernel", ()),
