@@ -133,7 +133,7 @@ def another_instrument(path: Path) -> None:
 BROKEN = {
     "truncated": (truncated, "truncated|cannot be made out|not a readable FITS file"),
     "empty": (empty, "the file is empty"),
-    "not FITS": (not_fits, "not a FITS file"),
+    "not FITS": (not_fits, "not FITS: it does not begin"),
     "no extensions": (without_extensions, "there is no extension .*; it has nothing"),
     "another type": (
         keyword("REFTYPE", "DARK"),
@@ -232,7 +232,7 @@ BROKEN_ASDF = {
     ),
     "truncated": (half, "ends before its tree does"),
     "empty": (empty, "the file is empty"),
-    "not ASDF": (not_fits, "not a ASDF file"),
+    "not ASDF": (not_fits, "not ASDF: it does not begin"),
     "no entries": (no_entries, "there is no entry"),
     "another type": (text(r"reftype: '?\w+'?", "reftype: camera"), "REFTYPE is CAMERA"),
     "no type": (text(r"reftype: '?\w+'?", "reftype: ''"), "no REFTYPE"),
@@ -326,6 +326,27 @@ def test_check_goes_on_after_an_exposure_that_cannot_be_planned(cli, small_nirca
     assert done.code == 2
     assert "NRC_NOTHING" in done.err
     assert "1 of 1 files can be used" in done.out
+
+
+def test_a_damaged_header_is_refused(tmp_path, references):
+    path = tmp_path / references["gain"].name
+    content = references["gain"].read_bytes()
+    path.write_bytes(
+        content.replace(b"BITPIX  =                  -32", b"BITPIX  =                  -31")
+    )
+    assert "cannot be made out" in reasons(path)
+
+
+def test_what_nothing_installed_knows_is_noted(tmp_path):
+    path = tmp_path / "odd.fits"
+    header = fits.Header({"REFTYPE": "ODD", "INSTRUME": "NIRCAM", "DETECTOR": "NRCA9"})
+    fits.HDUList([fits.PrimaryHDU(header=header)]).writeto(path)
+    report = check(path)
+    assert not report.refused
+    said = "; ".join(map(str, report.findings))
+    assert "nothing installed says what such files hold" in said
+    assert "DETECTOR is NRCA9, and not NIRCAM" in said
+    assert "there is no USEAFTER" in said
 
 
 # ------------------------------------------------------------------ refs FILE

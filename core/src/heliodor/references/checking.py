@@ -82,7 +82,7 @@ def is_reference(path: Path) -> bool:
     """Whether a file is to be checked as a reference: it is not an exposure."""
     from heliodor.exposures import NEEDED
 
-    if path.suffix != ".fits" or not path.is_file():
+    if ".fits" not in path.suffixes or not path.is_file():
         return True
     from astropy.io import fits
 
@@ -111,6 +111,9 @@ def check(path: Path, expected: Expected | None = None) -> Report:
         return _check_fits(path, expected)
     except HeliodorError as error:
         return Report(path, findings=(Finding(str(error).removeprefix(f"{path}: ")),))
+    except Exception as error:  # whatever the libraries raise over a file that is damaged
+        why = f"cannot be read: {type(error).__name__}: {error}"
+        return Report(path, findings=(Finding(why),))
 
 
 def _refuse_no_file(path: Path) -> None:
@@ -122,7 +125,7 @@ def _refuse_no_file(path: Path) -> None:
         start = file.read(8)
     for mark, kind, suffix in ((b"SIMPLE", "FITS", ".fits"), (b"#ASDF", "ASDF", ".asdf")):
         if path.suffix == suffix and not start.startswith(mark):
-            raise ReferenceError(f"not a {kind} file: it does not begin as one")
+            raise ReferenceError(f"not {kind}: it does not begin as such a file")
     if path.suffix not in index.SUFFIXES:
         raise ReferenceError("neither .fits nor .asdf: references are one of these")
 
@@ -142,8 +145,7 @@ def _check_fits(path: Path, expected: Expected) -> Report:
         about = _About.of(header, path)
         findings = [*torn, *about.findings(expected, str(header.get("DATAMODL", "")))]
         if not torn:
-            window = about.window()
-            findings += contents.of_fits(path, hdus, about.parts(), window)
+            findings += contents.of_fits(hdus, about.parts(), about.window())
             findings += _for_exposure(path, about, expected)
         held = tuple(contents.held(hdus))
     return Report(path, about.type, about.instrument, held, tuple(findings))

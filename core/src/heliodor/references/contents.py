@@ -75,11 +75,7 @@ def torn(path: Path, hdus: fits.HDUList, warned: list[str]) -> list[Finding]:
     end = max(_end(hdu) for hdu in hdus)
     if size > -(-end // BLOCK) * BLOCK:
         return [Finding(f"what follows byte {end:,} cannot be made out: a torn header?")]
-    return [
-        Finding(f"cannot be read in order: {text}")
-        for text in warned
-        if "truncated" in text.lower()
-    ]
+    return [Finding(text) for text in dict.fromkeys(warned) if "truncated" in text.lower()]
 
 
 def held(hdus: fits.HDUList) -> Iterator[str]:
@@ -93,14 +89,11 @@ def held(hdus: fits.HDUList) -> Iterator[str]:
             yield f"{_name(hdu)} {' x '.join(map(str, _shape(hdu))) or 'nothing'}"
 
 
-def of_fits(
-    path: Path, hdus: fits.HDUList, kind: ReferenceType | None, window: Window
-) -> Iterator[Finding]:
+def of_fits(hdus: fits.HDUList, kind: ReferenceType | None, window: Window) -> Iterator[Finding]:
     """Look at what a FITS file holds.
 
     Parameters
     ----------
-    path : of the file
     hdus : of the file, opened without scaling
     kind : what it must hold; None: not known
     window : size of its arrays

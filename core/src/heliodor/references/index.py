@@ -165,7 +165,7 @@ def _scan(folder: str, below: str) -> Iterator[tuple[str, State]]:
         with os.scandir(os.path.join(folder, below)) as found:
             entries = list(found)
     except OSError as error:
-        log.warning("%s: is passed over: %s", os.path.join(folder, below), error.strerror)
+        _note(f"{os.path.join(folder, below)}: is passed over: {error.strerror}")
         return
     for entry in entries:
         name = f"{below}{entry.name}"
