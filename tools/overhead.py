@@ -1,21 +1,33 @@
-"""What many installed plugins cost: listing them, and declaring each.
+"""What plugins cost that do nothing: many installed ones, and one step more in a run.
 
-    python tools/overhead.py [--plugins 100] [--repeat 5]
+    python tools/overhead.py plugins [--plugins 100] [--repeat 5]
+    python tools/overhead.py step [--case small --case nrca1_n1] [--rounds 9] [--max-memory SIZE]
 
-Makes packages with one step each in a temporary folder, and measures in processes of their own;
-the smallest of several is printed, as JSON: milliseconds for listing all (the text of entry points)
-and for declaring one (importing its module, calling its hooks, looking at its records).
+*plugins* makes packages with one step each in a temporary folder, and measures in processes of
+their own; the smallest of several is printed, as JSON: milliseconds for listing all (text of entry
+points) and for declaring one (importing its module, calling its hooks, looking at its records).
+
+*step* runs an exposure, on one thread, with and without steps in the middle of the pipeline that
+are given every piece of the ramp, may write into it, and leave it as it is; once for each way of
+dividing a ramp.  There are many of them, each a function in a file with a status of its own: what
+one costs is too little to be seen beside the noise of a whole run.  Runs of all kinds take turns in
+one process, in an order made anew every round; of the differences in processor time (user and
+system) within a round the median is taken, and divided by the number of steps.
 """
 
 from __future__ import annotations
 
 import argparse
 import compileall
+import gc
 import json
 import os
+import random
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 MODULE = '''
@@ -54,6 +66,29 @@ assert not failed, failed[0]
 print(json.dumps([len(points), 1e3 * (listed - start), 1e3 * (declared - 2 * listed + start)]))
 """
 
+NOTHING = '''
+@step(looks="{looks}", writes=("data", "groupdq"))
+def idle{number}(data, groupdq):
+    """Do nothing."""
+'''
+
+HEAD = "extends: calwebb_detector1\nedits:"
+
+EDIT = """
+  - insert: {looks}.py:idle{number}
+    after: dark_current"""
+
+STEPS = 20
+"""Steps that are inserted at once."""
+
+LOOKS = ("ramp", "frame", "pixels")
+"""Ways of dividing a ramp, of `heliodor.declare.Look`."""
+
+WITHOUT = "without"
+
+
+# ------------------------------------------------------------------ many installed plugins
+
 
 def make(folder: Path, number: int) -> None:
     """Write packages as an installer would, compiled."""
@@ -88,12 +123,8 @@ def measure(folder: Path | None, repeat: int) -> list[float]:
     return [min(column) for column in zip(*runs, strict=True)]
 
 
-def main() -> None:
+def plugins(given: argparse.Namespace) -> None:
     """Measure with and without the made-up plugins."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--plugins", type=int, default=100)
-    parser.add_argument("--repeat", type=int, default=5)
-    given = parser.parse_args()
     before = measure(None, given.repeat)
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), given.plugins)
@@ -105,6 +136,101 @@ def main() -> None:
         "declaring_each_ms": round((after[2] - before[2]) / given.plugins, 3),
     }
     print(json.dumps(found, indent=1))
+
+
+# ------------------------------------------------------------------ one step more
+
+
+def timed(raw: Path, request) -> tuple[float, float]:
+    """Plan and run once; give the processor time of each [ms]."""
+    from heliodor import planning, running
+
+    gc.collect()  # of what is left of the run before
+    start = time.process_time()
+    plan = planning.plan(raw, request)
+    planned = time.process_time()
+    running.run(plan)
+    return 1e3 * (planned - start), 1e3 * (time.process_time() - planned)
+
+
+def compare(one, folder: Path, rounds: int, max_memory: int | None) -> dict:
+    """Measure runs with and without steps that do nothing, in turn."""
+    from heliodor.plans import Request
+
+    requests = {}
+    for looks in (WITHOUT, *LOOKS):
+        edits, code = folder / f"{looks}.yaml", folder / f"{looks}.py"
+        both = [(NOTHING, "from heliodor.step import step\n"), (EDIT, HEAD)]
+        for path, (text, head) in zip((code, edits), both, strict=True):
+            path.write_text(
+                head + "".join(text.format(looks=looks, number=n) for n in range(STEPS))
+            )
+        requests[looks] = Request(
+            folders=(one.references,), out=folder / "products", threads=1, max_memory=max_memory,
+            pipelines=() if looks == WITHOUT else (edits,),
+        )  # fmt: skip
+        timed(one.exposure, requests[looks])  # imports, compiles, brings files into memory
+    found: dict[str, list[tuple[float, float]]] = {looks: [] for looks in requests}
+    for _ in range(rounds):
+        for looks in random.sample(list(requests), len(requests)):
+            found[looks].append(timed(one.exposure, requests[looks]))
+    planning, run = map(statistics.median, zip(*found[WITHOUT], strict=True))
+    rows = []
+    for looks in LOOKS:
+        pairs = zip(found[looks], found[WITHOUT], strict=True)
+        more = [((a[0] - b[0]) / STEPS, (a[1] - b[1]) / STEPS) for a, b in pairs]
+        whole = statistics.median(sum(each) for each in more)
+        rows.append(
+            {
+                "looks": looks,
+                "planning_ms": round(statistics.median(each[0] for each in more), 2),
+                "run_ms": round(statistics.median(each[1] for each in more), 2),
+                "percent": round(100 * whole / (planning + run), 2),
+            }
+        )
+    return {"planning_ms": round(planning, 1), "run_ms": round(run, 1), "one_step_more": rows}
+
+
+def step(given: argparse.Namespace) -> None:
+    """Measure the cases asked for."""
+    from benchmark import exposures
+    from heliodor.memory import parse_size
+
+    limit = parse_size(given.max_memory) if given.max_memory else None
+    cases = {}
+    with tempfile.TemporaryDirectory(dir=given.scratch) as scratch:
+        inputs = exposures.inputs(
+            given.case or ["small", "nrca1_n1"],
+            exposures.found(given.files),
+            Path(scratch) / "inputs",
+        )
+        for name, one in inputs:
+            folder = Path(scratch) / name
+            folder.mkdir()
+            cases[name] = compare(one, folder, given.rounds, limit)
+    print(json.dumps(cases, indent=1))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    kinds = parser.add_subparsers(required=True)
+    many = kinds.add_parser("plugins", help="many installed plugins")
+    many.add_argument("--plugins", type=int, default=100, metavar="N")
+    many.add_argument("--repeat", type=int, default=5, metavar="N")
+    many.set_defaults(do=plugins)
+    more = kinds.add_parser("step", help="one step more in a run")
+    more.add_argument(
+        "--case", action="append", metavar="NAME", help="as of bench.py (small, nrca1_n1)"
+    )
+    more.add_argument("--rounds", type=int, default=9, metavar="N")
+    more.add_argument("--max-memory", metavar="SIZE", help="with the ramp on scratch")
+    more.add_argument("--files", type=Path, metavar="FILE", help="exposures, as of bench.py")
+    more.add_argument("--scratch", type=Path, metavar="DIR", help="where to put large files")
+    more.set_defaults(do=step)
+    given = parser.parse_args()
+    given.do(given)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ def test_a_receipt_is_plain_data():
     assert json.loads(json.dumps(data)) == data
     assert data["steps"][0]["flagged"] == {"JUMP_DET": 7}
     assert data["steps"][0]["parameters"][0]["value"] == 4.0
+    assert type(data["steps"][0]["seconds"]) is float
     assert data["format"] == receipt.FORMAT
 
 

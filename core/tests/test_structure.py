@@ -455,6 +455,34 @@ def test_replaced_steps_are_recorded_as_skipped(calibrate, first):
     assert result.provenance.keywords()["S_DOUBLE"] == "COMPLETE"
 
 
+@pytest.mark.parametrize(
+    ("instrument", "done"),
+    [
+        ("X", ["add SKIPPED", "double SKIPPED", "both COMPLETE"]),
+        ("Y", ["add COMPLETE", "double COMPLETE", "both SKIPPED"]),
+    ],
+)
+def test_replaced_for_some_exposures(calibrate, first, instrument, done):
+    result = calibrate(
+        "- replace: [add, double]\n  by: {double: {as: both}}\n"
+        f"  when: {{instrument: {instrument}}}"
+    )
+    assert statuses(result)[:3] == done
+    np.testing.assert_array_equal(rate(result), first * 2 if instrument == "X" else (first + 1) * 2)
+    # both are doubled by a step of this name: that the other was left out does not hide it
+    assert result.provenance.keywords()["S_DOUBLE"] == "COMPLETE"
+    assert result.products["rate"].keywords["S_DOUBLE"] == "COMPLETE"
+
+
+def test_replaced_by_what_is_decided_at_run(calibrate, first):
+    edits = "- replace: double\n  by: {add: {as: more}}\n  when: {status.add: SKIPPED}"
+    np.testing.assert_array_equal(rate(calibrate(edits)), (first + 1) * 2)
+    skipped = calibrate(edits, skip=["add"])
+    assert statuses(skipped)[:3] == ["add SKIPPED", "double SKIPPED", "more SKIPPED"]
+    kept = calibrate(edits, parameters={"add.skip": True, "more.skip": False})
+    np.testing.assert_array_equal(rate(kept), first + 1)
+
+
 # ------------------------------------------------------------------ on scratch
 
 

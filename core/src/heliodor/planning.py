@@ -42,7 +42,8 @@ from heliodor.reachable import (
     taken_references,
     wanted,
 )
-from heliodor.references.selectors import Answer, Found, NotApplicable, Sources, select_all
+from heliodor.references import locked
+from heliodor.references.selectors import Answer, Found, NotApplicable, select_all
 
 if TYPE_CHECKING:
     from heliodor.builds.history import Profile, Reproduction
@@ -68,15 +69,17 @@ def plan(path: str | Path, request: Request | None = None) -> Plan:
     heliodor.errors.UsageError
         The request names something that does not exist, or a value that is not allowed.
     """
+    request = request or Request()
+    locked.refuse_additions(request)
     exposure = exposures.look(path)
     plugins = registry()
     try:
         mode = plugins.recognise(exposure.keywords)
     except HeliodorError as error:
         raise type(error)(f"{path}: {error}") from error
-    if request is None or not request.pipelines:
+    if not request.pipelines:
         exposures.check_ramp(exposure, mode.layout.ramp)
-    return _Planner(plugins, exposure, mode, request or Request()).plan()
+    return _Planner(plugins, exposure, mode, request).plan()
 
 
 class _Planner:
@@ -108,7 +111,8 @@ class _Planner:
                 f"{self.pipeline.document.name} takes {self.takes}."
             )
         self.beside = _beside(exposure, self.pipeline.document)
-        self.sources = Sources(request.references, request.folders, exposure.path, request.context)
+        context = request.context or (self.profile.build.context if self.profile else "")
+        self.sources = request.sources(exposure.path, context)
         self.files = parametersources.for_pipeline(
             self.pipeline.document,
             mode.pipelines.get(stage, ""),
@@ -160,7 +164,8 @@ class _Planner:
         self._check_limit(memory)
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
-            self.files, self._reproduction(nodes), self.beside, self.sources,
+            self.files, self._reproduction(nodes), self.beside, locked.remarks(self.sources.lock),
+            self.sources,
         )  # fmt: skip
 
     def _reproduction(self, nodes: list[PlannedNode]) -> Reproduction | None:
@@ -170,8 +175,10 @@ class _Planner:
 
         running = [node for node in nodes if isinstance(node, PlannedStep) and node.runs]
         by = {step.spec.name: step.offer.plugin.distribution for step in running}
+        chosen = [answer for step in running for answer in step.references.values()]
+        contexts = {each.context for each in chosen if isinstance(each, Found) and each.context}
         lacking = (
-            *sentences(self.profile, own=not self.pipeline.distribution),
+            *sentences(self.profile, not self.pipeline.distribution, contexts),
             *self.profile.lacking(self.pipeline.bare, self.facts, by, self.trusted),
         )
         return Reproduction(self.profile.build, lacking)

@@ -47,6 +47,8 @@ class ReferenceRecord:
     origin : which selector found it, and why
     changed_by : what has changed it before it was used
     changed_sha256 : of what it was changed to
+    context : version of the rules that chose it
+    caveat : why results made with it are not for science
     """
 
     type: str
@@ -55,6 +57,8 @@ class ReferenceRecord:
     origin: str = ""
     changed_by: str = ""
     changed_sha256: str = ""
+    context: str = ""
+    caveat: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,27 +133,31 @@ class Receipt:
 
     def as_data(self) -> dict[str, Any]:
         """Give it as dicts, lists, strings and numbers, without what there is not."""
-        return plain(dataclasses.asdict(self, dict_factory=_without_absent))
+        return plain(self)
 
 
-_SELDOM = {"sha256", "changed_by", "changed_sha256", "round", "calls", "members"}
+_SELDOM = {
+    "sha256", "changed_by", "changed_sha256", "context", "caveat", "round", "calls", "members",
+}  # fmt: skip
+"""Entries of records that are left out where there is nothing to say."""
 
-
-def _without_absent(entries: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in entries if value or name not in _SELDOM}
+_PLAIN = {str, int, float, bool, type(None)}
 
 
 def plain(value: Any) -> Any:
     """Turn a value into dicts, lists, strings, numbers, booleans and None."""
+    if type(value) in _PLAIN:
+        return value
+    if dataclasses.is_dataclass(value):
+        entries = vars(value).items()
+        return {name: plain(entry) for name, entry in entries if name not in _SELDOM or entry}
     if isinstance(value, Mapping):
         return {str(name): plain(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(entry) for entry in value]
     if isinstance(value, (np.generic, np.ndarray)):
         return plain(value.tolist())
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
-    return str(value)
+    return value if isinstance(value, (str, int, float)) else str(value)
 
 
 def read(path: str | Path) -> dict[str, Any]:

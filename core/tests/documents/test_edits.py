@@ -140,6 +140,27 @@ def test_a_replacement_may_keep_the_label(pipeline):
     assert step(result, "jump").step == "my_steps.py:jump"
 
 
+def test_replace_for_some_exposures(pipeline):
+    result = apply(
+        pipeline,
+        edits("""
+- replace: [jump, ramp_fit]
+  by: {my.joint_fit: {when: {ngroups: {ge: 3}}}}
+  when: {instrument: MIRI}
+"""),
+        edits("- set: {ramp_fit.a: 1}\n- insert: my.next\n  after: joint_fit", "b.yaml"),
+    )
+    assert top(result)[1:6] == ["jump", "refpix", "ramp_fit", "joint_fit", "next"]
+    miri = "INSTRUME is MIRI"
+    assert step(result, "jump").when.describe() == "INSTRUME is not MIRI"
+    assert step(result, "ramp_fit").when.describe() == "INSTRUME is not MIRI"
+    fit = step(result, "joint_fit")
+    assert fit.when.describe() == f"{miri} and NGROUPS >= 3"
+    assert (fit.to, fit.replaces) == ({"rate": "rate"}, ())
+    with pytest.raises(PipelineError, match=r"there is already 'jump' here.*name this one with"):
+        apply(pipeline, edits("- replace: jump\n  by: my.jump\n  when: {instrument: MIRI}"))
+
+
 def test_move(pipeline):
     result = apply(
         pipeline,

@@ -47,6 +47,11 @@ def configure(parser: Parser) -> None:
         metavar="TYPE",
         help="only references of this type, with all files that were looked at",
     )
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="fetch what the choice depends on: rules, parameter references",
+    )
     add_options(parser)
     parser.set_defaults(run=_run, out=Path(), threads=None, scratch=None, max_memory=None)
 
@@ -72,7 +77,7 @@ def _explain(arguments: argparse.Namespace, files: list[str]) -> int:
     from heliodor.planning import plan
     from heliodor.references.explained import explain
 
-    wanted = request(arguments)
+    wanted = replace(request(arguments), online=arguments.online)
     found = []
     for path in files:
         planned = plan(path, wanted)
@@ -185,7 +190,8 @@ def _diff(arguments: argparse.Namespace, words: list[str]) -> int:
     from heliodor.references.explained import chosen
 
     one, other, *files = words
-    wanted = request(arguments)
+    # parameter references are compared by name: their files need not be at hand
+    wanted = replace(request(arguments), parameter_references=False, online=arguments.online)
     found = []
     for path in files:
         before, after = (
@@ -257,10 +263,10 @@ def _of_exposure(path: Path, arguments: argparse.Namespace) -> list[Report]:
     from heliodor.references.explained import explain
     from heliodor.references.selectors import Found
 
-    planned = plan(path, request(arguments))
+    planned = plan(path, replace(request(arguments), online=arguments.online))
     reports = []
     for each in explain(planned, arguments.type):
-        if isinstance(each.answer, Found) and each.answer.fetch and not each.answer.path.exists():
+        if isinstance(each.answer, Found) and each.answer.fetch and each.answer.absent:
             why = Finding("not here yet: a run fetches it")
             reports.append(Report(each.answer.path, each.type, findings=(why,)))
         elif isinstance(each.answer, Found):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from heliodor.documents.conditions import ALWAYS
 from heliodor.documents.nodes import (
     Branch,
     Document,
@@ -83,7 +84,7 @@ def _taken_away(document: Document, label: str) -> str:
         match edit:
             case Remove(targets=targets) if label in _last(targets):
                 return f"removed at {edit.place}"
-            case Replace(targets=targets) if label in _last(targets):
+            case Replace(targets=targets, when=when) if when == ALWAYS and label in _last(targets):
                 return f"replaced by '{edit.by.label}' at {edit.place}"
     return ""
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from heliodor.documents.addresses import find
-from heliodor.documents.conditions import ALWAYS, All, Condition
+from heliodor.documents.conditions import ALWAYS, All, Condition, Not
 from heliodor.documents.edits import OPTION
 from heliodor.documents.nodes import (
     AsideNode,
@@ -137,13 +137,21 @@ def _replace(document: Document, edit: Replace) -> Document:
         of=edit.by.of or last.of,
         to=edit.by.to or last.to,
         save=edit.by.save or last.save,
-        replaces=tuple(name for node in order for name in (*node.replaces, node.step)),
         wrappers=edit.by.wrappers or last.wrappers,
     )
+    if edit.when != ALWAYS:
+        _refuse_twice(document, (by,), lists.pop())
+        by = dataclasses.replace(by, when=_both(edit.when, by.when))
+        other = Not(edit.when)
+        kept = {
+            id(node): (dataclasses.replace(node, when=_both(node.when, other)),) for node in order
+        }
+        return changed(document, {**kept, id(last): (*kept[id(last)], by)})
+    gone = tuple(name for node in order for name in (*node.replaces, node.step))
     without = changed(document, {id(node): () for node in order[:-1]})
     if by.label != last.label:
         _refuse_twice(without, (by,), lists.pop())
-    return changed(without, {id(last): (by,)})
+    return changed(without, {id(last): (dataclasses.replace(by, replaces=gone),)})
 
 
 def _move(document: Document, edit: Move) -> Document:

@@ -83,8 +83,9 @@ def _dressed(node: Node, table: Table, nodes: NodeReader) -> Node:
 
 
 def _replace(table: Table, place: Place, nodes: NodeReader) -> Replace:
-    fields.check_keys(table, ("replace", "by"), "'replace'")
-    return Replace(_targets(table, "replace"), _by(table, place, nodes), place)
+    fields.check_keys(table, ("replace", "by", "when"), "'replace'")
+    by = _by(table, place, nodes)
+    return Replace(_targets(table, "replace"), by, place, fields.condition(table))
 
 
 def _move(table: Table, place: Place, nodes: NodeReader) -> Move:

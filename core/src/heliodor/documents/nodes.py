@@ -169,11 +169,15 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """One step in the place of one or several; it stands where the last of them stood."""
+    """One step in the place of one or several; it stands where the last of them stood.
+
+    With a condition they stay, and are done when it is false.
+    """
 
     targets: tuple[str, ...]
     by: StepNode
     place: Place
+    when: Condition = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)

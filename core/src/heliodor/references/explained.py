@@ -18,11 +18,11 @@ from heliodor.references.selectors import (
     Sources,
     Unknown,
     ask,
+    select_all,
 )
 
 if TYPE_CHECKING:
     from heliodor.declare import RefNeed
-    from heliodor.parameterfiles import ParameterFile
     from heliodor.plans import Plan, PlannedStep
 
 
@@ -86,8 +86,10 @@ class Explained:
 
     @property
     def missing(self) -> bool:
-        """Whether a step that will be run lacks it."""
-        return self.needed and isinstance(self.answer, Unknown)
+        """Whether a step that will be run lacks it, and nobody can bring it."""
+        found = self.answer if isinstance(self.answer, Found) else None
+        lost = found is not None and found.absent and not found.fetch
+        return self.needed and (lost or isinstance(self.answer, Unknown))
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as plain data."""
@@ -131,9 +133,7 @@ def explain(planned: Plan, types: Collection[str] = ()) -> list[Explained]:
         A type is none that the pipeline knows.
     """
     asking = list(_asking(planned))
-    parameters = parametersources.types_of(
-        [step.spec.name for step in planned.steps], planned.pipeline.document.name
-    )
+    parameters = _parameter_types(planned)
     answers = {need.type: (need, answer) for _, need, answer in asking}
     for name in types:
         if name not in answers and name not in parameters:
@@ -155,12 +155,18 @@ def explain(planned: Plan, types: Collection[str] = ()) -> list[Explained]:
 
 
 def chosen(planned: Plan) -> dict[str, str]:
-    """Give the file, or what there is instead, by type; parameter references included."""
-    given = {
-        need.type: Explained(need.type, (), False, answer).file
-        for _, need, answer in _asking(planned)
-    }
-    return given | {file.why.partition(":")[0]: file.path.name for file in _found(planned)}
+    """Give the file, or what there is instead, by type; of parameter references those found."""
+    answers = {need.type: answer for _, need, answer in _asking(planned)}
+    needs = tuple(map(parametersources.need, _parameter_types(planned)))
+    sources = replace(planned.sources, overrides={})
+    found = select_all(registry().selectors, needs, planned.exposure.keywords, sources)
+    answers |= {name: each for name, each in found.items() if isinstance(each, Found)}
+    return {name: Explained(name, (), False, each).file for name, each in answers.items()}
+
+
+def _parameter_types(planned: Plan) -> tuple[str, ...]:
+    steps = [step.spec.name for step in planned.steps]
+    return parametersources.types_of(steps, planned.pipeline.document.name)
 
 
 def _asking(planned: Plan) -> Iterator[tuple[PlannedStep, RefNeed, Answer]]:
@@ -187,19 +193,13 @@ def _sources(
     }
 
 
-def _found(planned: Plan) -> list[ParameterFile]:
-    """Give the parameter references that were found; what was found begins with the type."""
-    return [file for file in planned.parameter_files if file.layer == "parameter reference"]
-
-
 def _parameters(
     planned: Plan, known: Collection[str], types: Collection[str]
 ) -> Iterator[Explained]:
     """Explain parameter references: those that were found, or that are asked for."""
-    found = {file.why.partition(":")[0]: file for file in _found(planned)}
+    found = dict(file.reference for file in planned.parameter_files if file.reference)
     needs = [parametersources.need(name) for name in known if name in found or name in types]
     given = {name: file for name, file in planned.request.references.items() if name in known}
     sources = _sources(planned, needs, replace(planned.sources, overrides=given))
     for name, asked in sources.items():
-        answer = Found(found[name].path, asked[-1].why) if name in found else Unknown(asked[-1].why)
-        yield Explained(name, (), False, answer, asked)
+        yield Explained(name, (), False, found.get(name, Unknown(asked[-1].why)), asked)

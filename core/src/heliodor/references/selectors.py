@@ -6,9 +6,9 @@ Each source is asked for all types at once and answers for each `Found`, `NotApp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +23,9 @@ from heliodor.errors import (
 from heliodor.references import index
 from heliodor.references.fitting import Fit, Misfit, fit, less, order
 
+LOCKED = SelectorSpec("lock", 0, "heliodor.references.locked:Locked")
+"""Takes the place of all others where a lock file says what is used."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -35,6 +38,9 @@ class Found:
     context : version of the rules that chose it, if there are such
     by : what changes it before it is used, or None
     fetch : dotted path of the function that brings it to `path` if it is not there yet; empty: none
+    size : in bytes, where that is known without asking anybody
+    selector : name of the source that gave the answer; the chain fills it in
+    caveat : why results that were made with it are not for science; empty: they are
     """
 
     path: Path
@@ -42,6 +48,14 @@ class Found:
     context: str = ""
     by: TransformSpec | None = None
     fetch: str = ""
+    size: int | None = None
+    selector: str = field(default="", compare=False)
+    caveat: str = ""
+
+    @property
+    def absent(self) -> bool:
+        """Whether it is not there: it is fetched before it is used, or cannot be used."""
+        return not self.path.exists()
 
 
 @dataclass(frozen=True)
@@ -95,19 +109,27 @@ class Sources:
     folders : searched for files whose own keywords fit
     exposure : path of the exposure, or None for one in memory
     context : version of the rules to choose by, for sources that have such; empty: their own
+    online : whether what a source needs for its answer may be fetched now
+    lock : file that alone says what is used, see `heliodor.references.lockfile`
+    not_for_science : whether a source may make up what is missing, for exposures that are made up
     """
 
     overrides: Mapping[str, str | Path] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
     exposure: Path | None = None
     context: str = ""
+    online: bool = False
+    lock: Path | None = None
+    not_for_science: bool = False
 
 
 class Selector(Protocol):
     """A source of references; made with `Sources`, asked once for an exposure.
 
     One that can explain itself has also a method ``considered(need, keywords)`` that gives the
-    files it looked at for one type, as a tuple of `Considered`, the nearest first.
+    files it looked at for one type, as a tuple of `Considered`, the nearest first.  One whose files
+    are known by their names has a method ``locate(names)`` that says where each is, or would be
+    fetched to, as a mapping of `Found` by name; it asks no server.
     """
 
     def __init__(self, sources: Sources): ...
@@ -318,12 +340,12 @@ def ask(
     -------
     who was asked for each type, in order; the last of them may have answered
     """
-    types = {need.type for need in wanted}
+    types = dict.fromkeys(need.type for need in wanted)
     for name in sources.overrides:
         if name not in types:
             raise UsageError(did_you_mean(name, types, "reference type in this pipeline"))
     asked: dict[str, list[Asked]] = {name: [] for name in types}
-    for spec in specs:
+    for spec in specs if sources.lock is None else (LOCKED,):
         open_needs = tuple(
             need
             for need in wanted
@@ -335,8 +357,27 @@ def ask(
         selector, given = _asked(spec, sources, open_needs, keywords)
         for need in open_needs:
             answer = given.get(need.type, Unknown("no answer"))
+            if isinstance(answer, Found):
+                answer = replace(answer, selector=spec.name)
             asked[need.type].append(Asked(spec, selector, answer))
     return asked
+
+
+def locate_all(
+    specs: Iterable[SelectorSpec], names: Collection[str], sources: Sources
+) -> dict[str, Found]:
+    """Ask those selectors that know files by name where each is, or would be fetched to."""
+    from heliodor.engine import load
+
+    places: dict[str, Found] = {}
+    for spec in specs:
+        missing = [name for name in names if name not in places]
+        with _blamed(spec):
+            selector = load(spec.impl)
+            if missing and hasattr(selector, "locate"):
+                given = selector(sources).locate(missing)
+                places |= {name: replace(at, selector=spec.name) for name, at in given.items()}
+    return places
 
 
 def _asked(
