@@ -337,6 +337,47 @@ def test_a_damaged_header_is_refused(tmp_path, references):
     assert "cannot be made out" in reasons(path)
 
 
+@pytest.mark.parametrize(
+    ("kind", "extension", "change", "reason"),
+    [
+        ("superbias", "SCI", lambda hdu: hdu.header.set("BUNIT", "DN/s"), "SCI is in DN/s; it"),
+        ("superbias", "DQ", lambda hdu: setattr(hdu, "data", hdu.data[:9]), "y must be 64"),
+        ("dark", "SCI", lambda hdu: setattr(hdu, "data", hdu.data[0]), "2 axes and must have 3"),
+        ("ipc", "SCI", lambda hdu: setattr(hdu, "data", hdu.data[:2]), "k must be 2, as SCI says"),
+        ("ipc", "SCI", lambda hdu: hdu.data[0].fill(np.nan), "3 of 9 values of SCI are NaN"),
+        ("flat", "SCI", lambda hdu: hdu.data[5].fill(np.nan), "in pixels that DQ does not flag"),
+        (
+            "miri_rscd", "RSCD_GROUP_SKIP", lambda hdu: hdu.columns.del_col("readpatt"),
+            "lacks the column readpatt",
+        ),
+        ("mask", "DQ_DEF", lambda hdu: hdu.data["NAME"].__setitem__(1, "DO_NOT_USE"), "more than"),
+        ("mask", "DQ_DEF", lambda hdu: hdu.data["BIT"].__setitem__(1, 0), "the bit 0 more"),
+        ("mask", "DQ_DEF", lambda hdu: setattr(hdu, "data", hdu.data[:0]), "DQ_DEF has no rows"),
+    ],
+)  # fmt: skip
+def test_one_thing_wrong(references, tmp_path, kind, extension, change, reason):
+    path = tmp_path / references[kind].name
+    with fits.open(references[kind]) as hdus:
+        change(hdus[extension])
+        hdus.writeto(path)
+    assert reason in reasons(path), reasons(path)
+
+
+def test_what_can_be_used_all_the_same_is_noted(references, tmp_path):
+    path = tmp_path / references["superbias"].name
+    with fits.open(references["superbias"]) as hdus:
+        del hdus["DQ_DEF"]
+        del hdus["SCI"].header["BUNIT"]
+        hdus["DQ"].data[0, 0] = 1
+        hdus["SCI"].data[0, 0] = np.nan
+        hdus.writeto(path)
+    report = check(path)
+    assert not report.refused
+    said = "; ".join(map(str, report.findings))
+    assert "SCI has no BUNIT: it is taken to be in DN" in said
+    assert "there is no DQ_DEF: the bits of DQ are the pipeline's own" in said
+
+
 def test_what_nothing_installed_knows_is_noted(tmp_path):
     path = tmp_path / "odd.fits"
     header = fits.Header({"REFTYPE": "ODD", "INSTRUME": "NIRCAM", "DETECTOR": "NRCA9"})
