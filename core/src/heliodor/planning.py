@@ -166,6 +166,7 @@ class _Planner:
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
             self.files, self._reproduction(nodes), self.beside, locked.remarks(self.sources.lock),
+            self.sources,
         )  # fmt: skip
 
     def _reproduction(self, nodes: list[PlannedNode]) -> Reproduction | None:
@@ -392,9 +393,9 @@ class _Planner:
                 if need.type not in own:
                     needs.setdefault(need.type, need)
         overrides = parametersources.overrides(self.request.references, self.files)
-        sources = replace(self.sources, overrides=overrides)
-        wanted = tuple(needs.values())
-        answers = select_all(self.plugins.selectors, wanted, self.exposure.keywords, sources)
+        self.sources = replace(self.sources, overrides=overrides)
+        wanted, keywords = tuple(needs.values()), self.exposure.keywords
+        answers = select_all(self.plugins.selectors, wanted, keywords, self.sources)
         for each in taken:
             answer = answers.get(each.type)
             if each.by and isinstance(answer, Found):

@@ -253,6 +253,7 @@ class Plan:
     build : the build that is followed, and what of it is not reproduced
     beside : earlier products of the exposure that are read with it, by port
     remarks : what else one who looks at the results might want to know
+    sources : where references were looked for
     """
 
     exposure: Exposure
@@ -266,6 +267,7 @@ class Plan:
     build: Reproduction | None = None
     beside: Mapping[str, Exposure] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    sources: Sources = field(default_factory=Sources)
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:

@@ -175,7 +175,7 @@ class Override:
 
     def considered(self, need: RefNeed, keywords: Mapping[str, Any]) -> tuple[Considered, ...]:
         """Give the file that was named."""
-        if need.type not in self.overrides:
+        if str(self.overrides.get(need.type, "N/A")).upper() == "N/A":
             return ()
         name = Path(self.overrides[need.type]).name
         return (Considered(name, f"--ref {need.type}", chosen=True),)
