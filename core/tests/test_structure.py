@@ -163,6 +163,7 @@ STEPS = (
     step(Correct, phases=(SUBTRACT,), reads=("rate",)),
     step(Draft, params=DraftParams, phases=(SUBTRACT,), calls=("double", "slopes")),
     step(Greedy),
+    step(Double, "whole", phases=DOUBLE.phases, in_memory=True),
     step(Greedy, "endless", calls=("endless",)),
 )
 PART = "name: part\nfor: {stage: 1}\noptions: {twice: true}\nsteps:\n" + (
@@ -400,6 +401,15 @@ def test_such_steps_are_tested_on_arrays():
 def test_such_steps_are_not_yet_run_by_themselves(calibrate, make_uncal, name):
     with pytest.raises(NotYetError, match=rf"{name} .*: it cannot be run by itself yet"):
         heliodor.run_step(name, make_uncal(keywords={"INSTRUME": "X"}))
+
+
+def test_what_holds_the_exposure_in_memory_is_refused_when_it_is_planned(calibrate):
+    edits = "[{insert: whole, after: add}]"
+    peak = calibrate(edits, do=plan).memory.peak
+    assert calibrate(edits, do=plan, max_memory=peak).memory.peak == peak
+    with pytest.raises(UsageError, match="whole would hold the whole exposure in memory"):
+        calibrate(edits, do=plan, max_memory=peak - 1)
+    calibrate(edits, do=plan, max_memory=10 * peak, skip=["whole"])
 
 
 def test_memory_of_what_is_called(calibrate):

@@ -31,6 +31,7 @@ from heliodor.plans import Plan, PlannedCopy, PlannedNode, PlannedSave, PlannedS
 from heliodor.plugins import Offer, Registry, registry
 from heliodor.products.names import product_name
 from heliodor.reachable import (
+    holding,
     inputs,
     left_out,
     loads,
@@ -157,7 +158,7 @@ class _Planner:
         )
         given = sum(each.in_memory for each in self.beside.values())
         memory = replace(memory, planes=memory.planes + given * self.request.together)
-        self._check_limit(memory)
+        self._check_limit(memory, nodes)
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
             self.files, self._reproduction(nodes), self.beside,
@@ -189,10 +190,16 @@ class _Planner:
             return nodes
         return [replace(node, in_place=True) if node is last else node for node in nodes]
 
-    def _check_limit(self, memory: Memory) -> None:
+    def _check_limit(self, memory: Memory, nodes: list[PlannedNode]) -> None:
         limit = self.request.max_memory
         if limit is None or memory.peak <= limit:
             return
+        if held := holding(nodes):
+            raise UsageError(
+                f"{self.exposure.path}: {', '.join(held)} would hold the whole exposure in memory, "
+                f"which takes more than --max-memory {limit / 1e9:.2f}G allows. Leave it out "
+                f"(--skip), or allow {memory.peak / 1e9:.2f}G."
+            )
         if memory.least > limit:
             raise UsageError(
                 f"{self.exposure.path}: --max-memory {limit / 1e9:.2f}G is too little: steps and "

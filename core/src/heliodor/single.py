@@ -18,7 +18,7 @@ from heliodor.parametersources import Wanted
 from heliodor.params import Params
 from heliodor.plugins import Offer, Registry, registry
 from heliodor.references.selectors import Found, NotApplicable, Sources, select_all
-from heliodor.services import opened
+from heliodor.services import Files, opened
 
 if TYPE_CHECKING:
     from stdatamodels.jwst.datamodels import JwstDataModel
@@ -53,13 +53,15 @@ def run_single(
     for key, value in {"skip": False, **parameters}.items():
         layers.add("Python", "run_step", name, key, value)
     params, _ = layers.resolve(name, load(offer.spec.params))
-    files: dict[str, Path] | str = "skip is true"
+    files: Files | str = "skip is true"
     if not params.skip:
         named = parametersources.overrides(references, pars)
         files = _references(offer, work, params, replace(sources, overrides=named))
     status, reason = "SKIPPED", files if isinstance(files, str) else ""
     made: dict[str, Product] = {}
-    if not isinstance(files, str):
+    if isinstance(files, str):
+        files = {}
+    else:
         with ExitStack() as stack:
             outcome = execute(offer.spec, work, params, opened(files, work, stack), threads=threads)
         status, reason, made = outcome.status, outcome.reason, outcome.products
@@ -68,9 +70,9 @@ def run_single(
     provenance = products.Provenance(
         {offer.spec.status: status},
         {
-            need.type: (need.keyword, files[need.type].name)
+            need.type: (need.keyword, "N/A" if path is None else path.name)
             for need in offer.spec.refs
-            if not isinstance(files, str) and need.type in files
+            for path in ([files[need.type]] if need.type in files else [])
         },
     )
     if made:
@@ -126,17 +128,18 @@ def _is_ramp(data: Any) -> bool:
 
 def _references(
     offer: Offer, work: Ramp | Product, params: Params, sources: Sources
-) -> dict[str, Path] | str:
+) -> Files | str:
     """Find the step's files; a text says why the step does not apply."""
     needs = tuple(need for need in offer.spec.refs if need.asked(work.keywords, params))
     answers = select_all(registry().selectors, needs, work.keywords, sources)
-    files: dict[str, Path] = {}
+    files: dict[str, Path | None] = {}
     for need in needs:
         answer = answers[need.type]
         if isinstance(answer, Found):
             files[need.type] = answer.path
         elif need.optional:
-            continue
+            if isinstance(answer, NotApplicable):
+                files[need.type] = None
         elif isinstance(answer, NotApplicable):
             return f"no {need.type} reference applies: {answer.why}"
         else:
