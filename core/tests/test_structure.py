@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import textwrap
 
 import heliodor
 import numpy as np
@@ -369,6 +370,36 @@ def test_parameters_of_what_is_called(calibrate, first):
     np.testing.assert_array_equal(rate(result), first - first + 1)
     with pytest.raises(UsageError, match="Did you mean 'draft/slopes'"):
         calibrate(edits, parameters={"draft/slops.scale": 0.5})
+
+
+def test_a_document_gives_parameters_to_what_is_called(calibrate, first):
+    edits = "[{insert: draft, before: add}, {remove: double}, {set: {draft/slopes.scale: 0.5}}]"
+    result = calibrate(edits)
+    np.testing.assert_array_equal(rate(result), first - first + 1)
+    (_, slopes) = result.plan.steps[0].calls
+    assert str(slopes.origins["scale"]) == "user file, my.yaml:2"
+    with pytest.raises(UsageError, match=r"draft/slops.scale \(user file, my.yaml:2\): There"):
+        calibrate(edits.replace("slopes", "slops"), do=plan)
+    with pytest.raises(PipelineError, match="no step labelled 'draf/slopes'"):
+        calibrate(edits.replace("draft/slopes", "draf/slopes"), do=plan)
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".asdf"])
+def test_parameters_of_what_is_called_are_saved(calibrate, tmp_path, suffix):
+    from heliodor.savedparameters import save
+
+    edits = "- {insert: draft, before: add}\n- {insert: {draft: {as: other}}, before: double}\n"
+    given = {"draft/slopes.scale": 0.5, "other/slopes.scale": 3}
+    saved = tmp_path / f"saved{suffix}"
+    save(calibrate(edits, do=plan, parameters=given), saved)
+    if suffix == ".yaml":
+        text = saved.read_text().partition("edits:\n")[2]
+        again = calibrate(edits + textwrap.dedent(text), do=plan)
+    else:
+        again = calibrate(edits, do=plan, parameter_files=saved)
+    scales = {each.label: each.calls[1].params.scale for each in again.steps if each.calls}
+    assert scales == {"draft": 0.5, "other": 3.0}
+    assert not any(file.left_out for file in again.parameter_files)
 
 
 def test_what_is_called_and_does_not_apply(calibrate):

@@ -289,6 +289,7 @@ class _Planner:
         runs, reason = use.runs is not False, use.reason
         if runs and params.skip:
             runs, reason = False, f"skip is true ({origins['skip']})"
+        calls = self._calls(use, offer, ())
         changed = {
             name: origin
             for name, origin in origins.items()
@@ -309,7 +310,7 @@ class _Planner:
             on_error=use.on_error,
             round=use.round,
             wrappers=tuple(self._wrapper(wrapper, port) for wrapper in use.wrappers),
-            calls=self._calls(use, offer, ()) if runs else (),
+            calls=calls if runs else (),
             path=use.path,
             said=self.layers.said(use.label, use.step, use.path),
         )
@@ -337,7 +338,10 @@ class _Planner:
             offer = self.plugins.choose(name, self.exposure.keywords, trusted)
             inner = "/".join((*above[1:], name))
             label, path = f"{use.label}/{inner}", f"{use.path}/{inner}"
-            self.names |= {label, path}
+            names = {label, path, f"/{path}"}
+            for file in self.files:
+                self.layers.add_file(file.about(names, f"/{path}"))
+            self.names |= names
             params, origins = self.layers.resolve(label, load(offer.spec.params), path=path)
             changed = {n: o for n, o in origins.items() if o.layer != "declared default"}
             planned.append(
