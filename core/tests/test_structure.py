@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import textwrap
+from dataclasses import replace
 
 import heliodor
 import numpy as np
@@ -22,7 +23,7 @@ from heliodor.errors import (
 )
 from heliodor.params import Params, parameter
 from heliodor.step import Skipped, Step
-from heliodor.testing import make_ramp, run_step
+from heliodor.testing import conformance, made_up_ramp, make_ramp, run_step
 
 PIPELINE = """
 name: made_up_detector1
@@ -426,6 +427,50 @@ def test_such_steps_are_tested_on_arrays():
     draft = next(each for each in STEPS if each.name == "draft")
     run_step(draft, exposure, calls=[DOUBLE, SLOPES])
     assert (exposure.data == -3).all()
+
+
+def test_such_steps_are_held_to_what_they_promise():
+    steps = {each.name: each for each in STEPS}
+    ramp = made_up_ramp((2, 4, 40, 16))
+    rate = Product("rate", "ImageModel", {"data": np.ones((40, 16), np.float32)}, ramp.keywords)
+    conformance(steps["correct"], ramp, inputs={"rate": rate})
+    conformance(steps["draft"], ramp, calls=[DOUBLE, SLOPES])
+    conformance(steps["guard"], ramp)
+    with pytest.raises(AssertionError, match="it reads a rate: give one"):
+        conformance(steps["correct"], ramp)
+    # what is called reads the ramp, which is not there yet
+    early = replace(steps["draft"], prepare_reads=())
+    with pytest.raises(AssertionError, match=r"draft on scratch, .* differs from memory: data"):
+        conformance(early, ramp, calls=[DOUBLE, SLOPES])
+
+
+class Forgetful(Guard):
+    """Puts back the row of the first integration everywhere."""
+
+    def restore(self, ramp, piece):
+        ramp.data[piece.integration, :, 0] = self.notes.row[0]
+
+
+class Doubtful(Draft):
+    """Leaves in the flags what it has found out by calling."""
+
+    def subtract(self, ramp, piece):
+        ramp.groupdq[piece.integration, :, self.rate > 0] = 1
+
+
+@pytest.mark.parametrize(
+    ("impl", "name", "said"),
+    [
+        (Forgetful, "guard", "data has changed, but its phases do not declare"),
+        (Doubtful, "draft", "groupdq has changed, but its phases do not declare"),
+    ],
+)
+def test_such_a_step_that_breaks_its_promise(impl, name, said):
+    spec = next(each for each in STEPS if each.name == name)
+    phases = tuple(replace(phase, writes=()) for phase in spec.phases)
+    spec = replace(spec, impl=f"{__name__}:{impl.__name__}", phases=phases)
+    with pytest.raises(AssertionError, match=said):
+        conformance(spec, made_up_ramp((2, 4, 40, 16)), calls=[DOUBLE, SLOPES])
 
 
 @pytest.mark.parametrize("name", ["correct", "draft", "guard"])
