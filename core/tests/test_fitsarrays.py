@@ -109,6 +109,26 @@ def test_an_image_larger_than_the_buffer(stored, monkeypatch):
                                   data[:, 2:10, 3:8])  # fmt: skip
 
 
+@pytest.mark.parametrize("piece", [40, fitsarrays.PIECE])
+@pytest.mark.parametrize(
+    "index", [..., (1, slice(1, 3), ..., slice(2, 6)), (..., slice(None, None, 2), slice(None))]
+)
+def test_one_image_after_the_other(stored, monkeypatch, piece, index):
+    monkeypatch.setattr(fitsarrays, "PIECE", piece)
+    data = numbers("u2")
+    images = stored(data).images(index)
+    expected = data[index].astype(np.float32)
+    for wanted in expected.reshape(-1, *expected.shape[-2:]):
+        image = next(images)
+        assert image.flags.c_contiguous
+        np.testing.assert_array_equal(image, wanted)
+    assert next(images, None) is None
+
+
+def test_images_take_the_memory_of_one(stored):
+    assert len({id(image) for image in stored(numbers("f4")).images()}) == 1
+
+
 def test_an_array_with_one_axis(stored):
     data = numbers("f4", (20,))
     np.testing.assert_array_equal(stored(data).read(slice(3, 9)), data[3:9])

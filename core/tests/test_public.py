@@ -19,7 +19,7 @@ SURFACE = Path(__file__).with_name("public.txt")
 PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
 
 MODULES = {
-    "heliodor": ("modes", "plan", "run", "run_all", "run_step", "steps"),
+    "heliodor": ("lock", "modes", "plan", "run", "run_all", "run_step", "steps", "sync"),
     "heliodor.hookspecs": None,
     "heliodor.declare": None,
     "heliodor.step": ("Member", "Members", "Piece", "References", "Skipped", "Step", "step"),

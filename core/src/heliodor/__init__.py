@@ -1,9 +1,10 @@
 """Heliodor: JWST calibration assembled from plugins.
 
 `plan` says what will be done to an exposure, `run` does it, `run_all` does it to several,
-`run_step` runs one step on a data model; `explain` tells about parameters, `steps` and `modes`
-list what is installed.  Importing
-this package costs nothing: what a name needs is imported when it is first used.
+`run_step` runs one step on a data model; `lock` writes down which references exposures are
+calibrated with, `sync` brings them here; `explain` tells about parameters, `steps` and `modes` list
+what is installed.  Importing this package costs nothing: what a name needs is imported when it is
+first used.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from heliodor.api import explain, modes, plan, run, run_all, run_step, steps
+    from heliodor.api import explain, lock, modes, plan, run, run_all, run_step, steps, sync
 
-__all__ = ["__version__", "explain", "modes", "plan", "run", "run_all", "run_step", "steps"]
+__all__ = [
+    "__version__", "explain", "lock", "modes", "plan", "run", "run_all", "run_step", "steps",
+    "sync",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a notebook uses: `plan`, `run`, `run_all`, `run_step`, `explain`, `steps`, `modes`."""
+"""What a notebook uses: `plan`, `run`, `run_all`, `lock`, `sync`, `run_step`, `explain` ..."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from stdatamodels.jwst.datamodels import JwstDataModel
 
     from heliodor.explaining import Explanation
+    from heliodor.locking import Synced
+    from heliodor.references.lockfile import Lock
     from heliodor.running import Result
 
 PathLike = str | Path
@@ -34,9 +36,12 @@ def plan(
     threads: int | None = None,
     max_memory: int | None = None,
     scratch: PathLike | None = None,
+    online: bool = False,
     build: str | None = None,
     parameter_files: PathLike | Iterable[PathLike] = (),
     parameter_references: bool = True,
+    locked: PathLike | None = None,
+    not_for_science: bool = False,
 ) -> Plan:
     """Decide what will be done to an exposure, from its headers alone.
 
@@ -53,9 +58,12 @@ def plan(
     threads : pieces worked on at once; all cores by default
     max_memory : the process may take [bytes]; what is larger is worked on in files
     scratch : folder for those files; that of the products by default
+    online : whether what the plan depends on may be fetched, such as parameter references
     build : operational build to follow, such as ``"9.3"``
     parameter_files : of the `jwst` package (ASDF), of steps or of the pipeline
     parameter_references : whether those count that operations use (``pars-*``)
+    locked : file of `lock` that alone says which references and parameter files are used
+    not_for_science : whether missing references of simulated exposures may be made up as well
 
     Returns
     -------
@@ -77,9 +85,12 @@ def plan(
         layer="Python",
         max_memory=max_memory,
         scratch=None if scratch is None else Path(scratch),
+        online=online,
         build=build,
         parameter_files=_paths(parameter_files),
         parameter_references=parameter_references,
+        locked=None if locked is None else Path(locked),
+        not_for_science=not_for_science,
         **given,
     )
     return planning.plan(path, request)
@@ -118,7 +129,7 @@ def run(
         if options:
             raise UsageError("a plan has been made already: options belong to `plan`")
         return running.run(path, save=save, observer=observer)
-    return running.run(plan(path, **options), save=save, observer=observer)
+    return running.run(_online(path, options), save=save, observer=observer)
 
 
 def run_all(
@@ -146,9 +157,11 @@ def run_all(
         An exposure cannot be calibrated; the others are first.
     """
     from heliodor import joint
+    from heliodor.references import prefetch
     from heliodor.running import Result
 
-    plans = [path if isinstance(path, Plan) else plan(path, **options) for path in paths]
+    plans = [path if isinstance(path, Plan) else _online(path, options) for path in paths]
+    prefetch.for_plans(plans, observer or Observer())
     done: dict[int, Result | HeliodorError] = {}
     for batch in joint.batches(plans):
         results = joint.run_all(joint.counted(batch), save=save, observer=observer)
@@ -199,6 +212,64 @@ def run_step(
     return run_single(name, data, given, folders, threads, use, parameters, parameter_references)
 
 
+def lock(
+    paths: Iterable[PathLike | Plan],
+    out: PathLike | None = None,
+    *,
+    observer: Observer | None = None,
+    **options: Any,
+) -> Lock:
+    """Write down which references and parameter files exposures are calibrated with.
+
+    Parameters
+    ----------
+    paths : raw exposures, or their plans
+    out : file to write, such as ``heliodor.lock``; None: none
+    observer : is told how it goes on; what is not here yet is fetched
+    **options : as of `plan`
+
+    Raises
+    ------
+    heliodor.errors.HeliodorError
+        An exposure cannot be planned, a reference is missing, or two files have the same name.
+    """
+    from heliodor import locking
+
+    plans = [path if isinstance(path, Plan) else _online(path, options) for path in paths]
+    made = locking.lock(plans, observer)
+    if out is not None:
+        made.write(Path(out))
+    return made
+
+
+def sync(
+    path: PathLike,
+    folders: PathLike | Iterable[PathLike] = (),
+    *,
+    observer: Observer | None = None,
+) -> list[Synced]:
+    """Fetch the files of a lock that are not here, and verify them all.
+
+    Parameters
+    ----------
+    path : of the lock
+    folders : searched for its files
+    observer : is told how it goes on
+
+    Returns
+    -------
+    what became of each file
+
+    Raises
+    ------
+    heliodor.errors.UsageError
+        It is no lock file.
+    """
+    from heliodor import locking
+
+    return locking.sync(Path(path), _paths(folders), observer)
+
+
 def explain(name: str, path: PathLike | None = None, **options: Any) -> list[Explanation]:
     """Say what a parameter is, and who has said what about it.
 
@@ -235,6 +306,11 @@ def steps() -> dict[str, tuple[StepSpec, ...]]:
 def modes() -> dict[str, ModeSpec]:
     """List the installed instrument modes, by name."""
     return dict(sorted(registry().modes.items()))
+
+
+def _online(path: PathLike, options: Mapping[str, Any]) -> Plan:
+    """Plan what will be run: what the plan depends on may be fetched."""
+    return plan(path, **{"online": True, **options})
 
 
 def _paths(given: PathLike | Iterable[PathLike]) -> tuple[Path, ...]:

@@ -7,7 +7,9 @@ and written elsewhere (`heliodor.exposures`, `heliodor.products`).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +20,27 @@ from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
     from heliodor.stripes import Stripes
+
+
+class Header(dict[str, Any]):
+    """A header as it was read, by keyword; `astropy` takes its time for every look at one.
+
+    Parameters
+    ----------
+    header : of `astropy.io.fits`, or any mapping
+    """
+
+    def __init__(self, header: Mapping[str, Any]):
+        super().__init__(header)
+        self._header = header
+
+    @cached_property
+    def cards(self) -> list[tuple[str, Any, str]]:
+        """Keywords, values and comments in order; HISTORY and COMMENT line by line."""
+        cards = getattr(self._header, "cards", None)
+        if cards is None:
+            return [(name, value, "") for name, value in self.items()]
+        return [tuple(card) for card in cards]
 
 
 class Keywords(MutableMapping[str, Any]):
@@ -32,14 +55,12 @@ class Keywords(MutableMapping[str, Any]):
     """
 
     def __init__(self, primary: Mapping[str, Any], sci: Mapping[str, Any] | None = None):
-        self.primary = primary
-        self.sci = {} if sci is None else sci
-        self._primary = dict(self.primary)
-        self._sci = dict(self.sci)
+        self.primary = Header(primary)
+        self.sci = Header({} if sci is None else sci)
         self.changed: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
-        for header in (self.changed, self._primary, self._sci):
+        for header in (self.changed, self.primary, self.sci):
             if name in header:
                 return header[name]
         raise MissingKeyword(f"the header lacks the keyword {name}")
@@ -51,14 +72,14 @@ class Keywords(MutableMapping[str, Any]):
         raise TypeError("keywords of the input are kept")
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._sci, **self._primary, **self.changed})
+        return iter({**self.sci, **self.primary, **self.changed})
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def copy(self) -> Keywords:
         """Return keywords that can be changed apart from these."""
-        new = Keywords(self.primary, self.sci)
+        new = copy(self)  # what was read is never changed, and is shared
         new.changed = dict(self.changed)
         return new
 

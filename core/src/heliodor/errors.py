@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 
 class HeliodorError(Exception):
@@ -38,6 +39,19 @@ class ReferenceError(HeliodorError):
     """A reference file that is missing, unreadable or of the wrong shape."""
 
     exit_code = 4
+
+
+class NotFetched(ReferenceError):
+    """Reference files that could not be fetched.
+
+    Attributes
+    ----------
+    reasons : by file
+    """
+
+    def __init__(self, reasons: Mapping[Path, str]):
+        super().__init__("\n".join(f"{path.name}: {why}" for path, why in reasons.items()))
+        self.reasons = dict(reasons)
 
 
 class PluginError(HeliodorError):

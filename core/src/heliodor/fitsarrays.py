@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
+from itertools import product, repeat
 from pathlib import Path
 from typing import Any
 
@@ -91,20 +92,44 @@ class StoredArray:
             return out
         ranges = [range(one, one + 1) if isinstance(one, int) else one for one in lines]
         out = np.empty([len(one) for one in ranges], native)
-        self._fill(out, ranges)
+        images = iter(out.reshape(-1, *out.shape[-2:]))
+        for _ in self._images(ranges, images):
+            pass
         return out.reshape([len(one) for one in lines if isinstance(one, range)])
 
-    def _fill(self, out: np.ndarray, ranges: list[range]) -> None:
+    def images(self, index: Any = ..., dtype: Any = np.float32) -> Iterator[np.ndarray]:
+        """Read a part that has three axes or more image by image, each where the last one was.
+
+        Memory is taken once, and stays in a core's cache.
+
+        Parameters
+        ----------
+        index, dtype : as for `read`
+
+        Yields
+        ------
+        two-dimensional array of `dtype`, native, C-contiguous; its values are gone with the next
+        """
+        lines = _lines(index, self.shape) if self._array is None else None
+        if lines is None or not all(isinstance(one, range) for one in lines[-2:]):
+            part = self.read(index, dtype)
+            yield from part.reshape(-1, *part.shape[-2:])
+            return
+        ranges = [range(one, one + 1) if isinstance(one, int) else one for one in lines]
+        *_, rows, columns = ranges
+        out = np.empty((len(rows), len(columns)), np.dtype(dtype).newbyteorder("="))
+        yield from self._images(ranges, repeat(out))
+
+    def _images(self, ranges: list[range], images: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         """Read rows, as many at once as a core's cache holds: quicker than mapping them."""
         *leading, rows, columns = ranges
         ny, nx = self.shape[-2:]
         width = nx * self._dtype.itemsize
-        at_once = min(max(1, PIECE // width), len(rows))
+        at_once = -(-len(rows) // max(1, round(len(rows) * width / PIECE)))
         buffer = bytearray(at_once * width)
         raw = np.frombuffer(buffer, self._dtype).reshape(at_once, nx)
-        images = out.reshape(-1, len(rows), len(columns))
         with open(self._path, "rb", buffering=0) as file:
-            for place, image in zip(product(*leading), images, strict=True):
+            for place, image in zip(product(*leading), images, strict=False):
                 first = ny * int(np.ravel_multi_index(place, self.shape[:-2])) + rows.start
                 file.seek(self._offset + first * width)
                 for y in range(0, len(rows), at_once):
@@ -114,6 +139,7 @@ class StoredArray:
                         raise EOFError(SHORT)
                     stored = raw[: len(part), columns.start : columns.stop]
                     decode(stored, part, self._zero, self._scale)
+                yield image
 
     def _raw(self) -> np.ndarray:
         if self._array is not None:

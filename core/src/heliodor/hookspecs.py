@@ -79,7 +79,7 @@ def heliodor_selectors() -> Iterable[SelectorSpec]:  # type: ignore[empty-body]
     """Offer sources of reference files.
 
     All are asked in the order of their rank (override 0, the user's folder 100, packages' own 200,
-    CRDS 300, embedded 900) until one answers; two of one rank are an error.
+    CRDS 300, embedded 900, made up 950) until one answers; two of one rank are an error.
 
     Returns
     -------

@@ -16,6 +16,7 @@ from heliodor.engine import Outcome, Task
 from heliodor.errors import HeliodorError, StepError, UsageError
 from heliodor.observers import Observer
 from heliodor.plans import Plan, PlannedStep
+from heliodor.references import prefetch
 from heliodor.running import Result, Run
 from heliodor.services import services
 from heliodor.step import Members
@@ -82,8 +83,15 @@ def run_all(
     Returns
     -------
     result of each exposure, or why it has none
+
+    Raises
+    ------
+    heliodor.errors.ReferenceError
+        A reference file could not be fetched; no exposure was begun.
     """
-    exposures = [_Exposure(Run(plan, save, observer or Observer())) for plan in plans]
+    observer = observer or Observer()
+    prefetch.for_plans(plans, observer)
+    exposures = [_Exposure(Run(plan, save, observer)) for plan in plans]
     try:
         for exposure in exposures:
             exposure.go_on()

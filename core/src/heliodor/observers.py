@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 class Observer:
     """Is told how a run goes on; every method may be overridden, none needs to be."""
 
+    def fetching(self, name: str, done: int, total: int) -> None:
+        """Note that reference files are fetched: `name` now, `done` of `total` bytes of all."""
+
     def reading(self, plan: Plan) -> None:
         """Note that the exposure is being read."""
 

@@ -12,11 +12,14 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heliodor.documents.nodes import Layer
 from heliodor.errors import NotYetError, UsageError, did_you_mean
 from heliodor.references import asdffile
+
+if TYPE_CHECKING:
+    from heliodor.references.selectors import Found
 
 FILES: dict[str, tuple[Any, ...]] = {
     "input_dir": (None, ""),
@@ -59,6 +62,7 @@ class ParameterFile:
     references : file by type, for what it says about ``override_TYPE``
     left_out : what is not taken, in words
     why : how it was found
+    reference : its type (``pars-jumpstep``) and how it was found, if it is a reference
     """
 
     path: Path
@@ -68,6 +72,7 @@ class ParameterFile:
     references: Mapping[str, str]
     left_out: tuple[str, ...] = ()
     why: str = ""
+    reference: tuple[str, Found] | None = None
 
     def about(self, names: Collection[str], step: str) -> ParameterFile:
         """Give only what is said about a step by one of its `names`, as of `step`."""

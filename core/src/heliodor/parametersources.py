@@ -14,6 +14,7 @@ from heliodor.documents.yaml import Place
 from heliodor.errors import UsageError, did_you_mean
 from heliodor.layers import LAYERS
 from heliodor.parameterfiles import ParameterFile, read, squashed
+from heliodor.references import locked, prefetch
 from heliodor.references.selectors import Found, Sources, select_all
 
 if TYPE_CHECKING:
@@ -126,15 +127,22 @@ def _read(
     )
     sources = replace(wanted.sources, overrides=named)
     answers = select_all(plugins.selectors, needs, keywords, sources)
-    found: list[tuple[Path, Layer, str]] = [
-        (answer.path, "parameter reference", f"{need.type}: {answer.why}")
+    user = str(sources.exposure or "the exposure")
+    prefetch.for_planning(answers, user, online=sources.online)
+
+    def one(path: Path, layer: Layer, why: str) -> ParameterFile:
+        return read(path, layer, pipeline, steps, plugins.steps, why)
+
+    found = [
+        replace(
+            one(answer.path, "parameter reference", f"{need.type}: {answer.why}"),
+            reference=(need.type, answer),
+        )
         for need in needs
         if isinstance(answer := answers[need.type], Found)
     ]
-    found += [(path, "user file", "--pars") for path in wanted.files]
-    return tuple(
-        read(path, layer, pipeline, steps, plugins.steps, why) for path, layer, why in found
-    )
+    own = wanted.files if sources.lock is None else locked.parameter_files(sources)
+    return (*found, *(one(path, "user file", "--pars") for path in own))
 
 
 def with_options(document: Document, files: Iterable[ParameterFile]) -> Document:

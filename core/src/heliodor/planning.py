@@ -43,7 +43,8 @@ from heliodor.reachable import (
     taken_references,
     wanted,
 )
-from heliodor.references.selectors import Answer, Found, NotApplicable, Sources, select_all
+from heliodor.references import locked
+from heliodor.references.selectors import Answer, Found, NotApplicable, select_all
 
 if TYPE_CHECKING:
     from heliodor.builds.history import Profile, Reproduction
@@ -69,15 +70,17 @@ def plan(path: str | Path, request: Request | None = None) -> Plan:
     heliodor.errors.UsageError
         The request names something that does not exist, or a value that is not allowed.
     """
+    request = request or Request()
+    locked.refuse_additions(request)
     exposure = exposures.look(path)
     plugins = registry()
     try:
         mode = plugins.recognise(exposure.keywords)
     except HeliodorError as error:
         raise type(error)(f"{path}: {error}") from error
-    if request is None or not request.pipelines:
+    if not request.pipelines:
         exposures.check_ramp(exposure, mode.layout.ramp)
-    return _Planner(plugins, exposure, mode, request or Request()).plan()
+    return _Planner(plugins, exposure, mode, request).plan()
 
 
 class _Planner:
@@ -109,7 +112,7 @@ class _Planner:
                 f"{self.pipeline.document.name} takes {self.takes}."
             )
         self.beside = _beside(exposure, self.pipeline.document)
-        self.sources = Sources(request.references, request.folders, exposure.path)
+        self.sources = request.sources(exposure.path)
         self.files = parametersources.for_pipeline(
             self.pipeline.document,
             mode.pipelines.get(stage, ""),
@@ -161,7 +164,7 @@ class _Planner:
         self._check_limit(memory, nodes)
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
-            self.files, self._reproduction(nodes), self.beside,
+            self.files, self._reproduction(nodes), self.beside, locked.remarks(self.sources.lock),
         )  # fmt: skip
 
     def _reproduction(self, nodes: list[PlannedNode]) -> Reproduction | None:

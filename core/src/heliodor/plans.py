@@ -13,12 +13,13 @@ from heliodor.documents.conditions import Condition
 from heliodor.documents.nodes import MAIN, OnError
 from heliodor.documents.shipped import Chosen
 from heliodor.engine import STRIP
+from heliodor.errors import ReferenceError
 from heliodor.layers import Given, Origin
 from heliodor.memory import RESERVE, ROOM, Memory
 from heliodor.parameterfiles import ParameterFile
 from heliodor.passes import convoys, share
 from heliodor.plugins import Offer
-from heliodor.references.selectors import Answer, Found, Made, Unknown
+from heliodor.references.selectors import Answer, Found, Made, Sources, Unknown
 from heliodor.scratch import Scratch
 from heliodor.workspace import MEMORY, Workspace
 
@@ -50,6 +51,9 @@ class Request:
     layer : who asks, of `heliodor.layers.LAYERS`
     together : exposures that are in memory at a time, because steps look at all of them
     build : name of the operational build to follow; None: none
+    online : whether what planning itself needs may be fetched, such as parameter references
+    locked : file that alone says which references and parameter files are used; None: none
+    not_for_science : whether missing references of made-up exposures may be made up as well
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -67,6 +71,20 @@ class Request:
     layer: str = "command line"
     together: int = 1
     build: str | None = None
+    online: bool = False
+    locked: Path | None = None
+    not_for_science: bool = False
+
+    def sources(self, exposure: Path) -> Sources:
+        """Give what it says about references, for an exposure."""
+        return Sources(
+            self.references,
+            self.folders,
+            exposure,
+            online=self.online,
+            lock=self.locked,
+            not_for_science=self.not_for_science,
+        )
 
 
 @dataclass(frozen=True)
@@ -230,6 +248,7 @@ class Plan:
     parameter_files : that gave parameters, the weakest first
     build : the build that is followed, and what of it is not reproduced
     beside : earlier products of the exposure that are read with it, by port
+    remarks : what else one who looks at the results might want to know
     """
 
     exposure: Exposure
@@ -242,6 +261,7 @@ class Plan:
     parameter_files: tuple[ParameterFile, ...] = ()
     build: Reproduction | None = None
     beside: Mapping[str, Exposure] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:
@@ -264,6 +284,64 @@ class Plan:
             for step in (user, *user.all_calls)
             for need in step.spec.refs
             if isinstance(answer := step.references.get(need.type), Unknown) and not need.optional
+        )
+
+    @property
+    def absent(self) -> tuple[tuple[str, Found], ...]:
+        """Types and files of references that are not there: a run fetches them first, or fails."""
+        return tuple(
+            (name, answer)
+            for user in self.steps
+            if user.runs
+            for step in (user, *user.all_calls)
+            for name, answer in step.references.items()
+            if isinstance(answer, Found) and answer.absent
+        )
+
+    @property
+    def lacking(self) -> list[str]:
+        """Types of references without which it cannot be carried out, and that nobody can give."""
+        unknown = [need.type for _, need, _ in self.missing]
+        return unknown + [name for name, found in self.absent if not found.fetch]
+
+    @property
+    def references(self) -> dict[str, Answer]:
+        """What sources answered for each type that its steps need, or those that they call."""
+        asked = (user for step in self.steps for user in (step, *step.all_calls))
+        return {
+            name: answer
+            for user in asked
+            for name, answer in user.references.items()
+            if not isinstance(answer, Made)
+        }
+
+    @property
+    def caveat(self) -> str:
+        """Why what is made is not for science; empty: it is."""
+        found = (answer for answer in self.references.values() if isinstance(answer, Found))
+        return "; ".join(dict.fromkeys(each.caveat for each in found if each.caveat))
+
+    def check_references(self) -> None:
+        """Refuse to go on without references that steps cannot do without.
+
+        Raises
+        ------
+        heliodor.errors.ReferenceError
+            Some are missing; the message says what they were looked for by.
+        """
+        if not self.missing:
+            return
+        keywords = self.exposure.keywords
+        lines: dict[str, str] = {}
+        for step, need, answer in self.missing:
+            looked = ", ".join(f"{key}={keywords.get(key)}" for key in ("INSTRUME", *need.keys))
+            lines.setdefault(
+                need.type, f"{need.type} for {looked} (needed by {step.label}): {answer.why}"
+            )
+        raise ReferenceError(
+            f"{self.exposure.path}: reference files are missing.\n"
+            + "\n".join(lines.values())
+            + "\nGive a folder with --references DIR, or a file with --ref TYPE=FILE."
         )
 
     @property
@@ -347,7 +425,10 @@ class Plan:
             ],
             "steps": [_step_data(step) for step in self.steps],
             "products": {save.suffix: str(save.path) for save in self.saves},
-            "missing": [need.type for _, need, _ in self.missing],
+            "fetch": {str(found.path): found.size for _, found in self.absent if found.fetch},
+            "missing": self.lacking,
+            "caveat": self.caveat,
+            "remarks": list(self.remarks),
             "passes": [list(names) for names in self.passes],
             "memory": {**self.memory.to_dict(), "on_scratch": self.on_scratch},
         }

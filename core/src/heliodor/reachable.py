@@ -136,7 +136,7 @@ def needs_of(node: PlannedNode, keywords: Keywords) -> Iterator[RefNeed]:
     """Give the references that a node needs, with those that wrap it or that it calls."""
     if not isinstance(node, PlannedStep) or not node.runs:
         return
-    for step in (node, *node.wrappers):
+    for step in (node, *(wrapper for wrapper in node.wrappers if wrapper.runs)):
         for each in (step, *step.all_calls):
             yield from (need for need in each.spec.refs if need.asked(keywords, each.params))
 

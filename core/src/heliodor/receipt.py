@@ -47,6 +47,8 @@ class ReferenceRecord:
     origin : which selector found it, and why
     changed_by : what has changed it before it was used
     changed_sha256 : of what it was changed to
+    context : version of the rules that chose it
+    caveat : why results made with it are not for science
     """
 
     type: str
@@ -55,6 +57,8 @@ class ReferenceRecord:
     origin: str = ""
     changed_by: str = ""
     changed_sha256: str = ""
+    context: str = ""
+    caveat: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,9 @@ class Receipt:
         return plain(self)
 
 
-_SELDOM = {"sha256", "changed_by", "changed_sha256", "round", "calls", "members"}
+_SELDOM = {
+    "sha256", "changed_by", "changed_sha256", "context", "caveat", "round", "calls", "members",
+}  # fmt: skip
 """Entries of records that are left out where there is nothing to say."""
 
 _PLAIN = {str, int, float, bool, type(None)}

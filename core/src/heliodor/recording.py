@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from heliodor import receipt
+from heliodor.declare import StepSpec
 from heliodor.engine import Outcome
 from heliodor.hashes import file_sha256
 from heliodor.plans import Plan, PlannedStep, Request
 from heliodor.plugins import registry
 from heliodor.products.assemble import Provenance
-from heliodor.references.selectors import Found, Made, NotApplicable
+from heliodor.references.selectors import Answer, Found, Made, NotApplicable
 
 Done: TypeAlias = Sequence[tuple[PlannedStep, Outcome]]
 """Steps, and what became of each."""
@@ -33,15 +34,33 @@ def provenance(plan: Plan, done: Done, hashes: Mapping[str, str]) -> Provenance:
     references: dict[str, tuple[str, str]] = {}
     for step, outcome in done:
         tell(status, step.spec.status, outcome)
-        for need in step.spec.refs:
-            answer = step.references.get(need.type)
-            if isinstance(answer, Found):
-                references[need.type] = (need.keyword, answer.path.name)
-            elif isinstance(answer, Made):
-                references[need.type] = (need.keyword, answer.port)
-            elif isinstance(answer, NotApplicable):
-                references[need.type] = (need.keyword, "N/A")
-    return Provenance(status, references, receipt=_receipt(plan, done, hashes))
+        references |= recorded(step.spec, step.references)
+    context, receipt = context_of(plan.references), _receipt(plan, done, hashes)
+    return Provenance(status, references, context, plan.caveat, receipt)
+
+
+def recorded(spec: StepSpec, answers: Mapping[str, Answer]) -> dict[str, tuple[str, str]]:
+    """Give keyword and value, by type, for the references of a step."""
+    values = [(need, _value(answers.get(need.type))) for need in spec.refs]
+    return {need.type: (need.keyword, value) for need, value in values if value}
+
+
+def context_of(answers: Mapping[str, Answer]) -> str:
+    """Name the context that references were chosen by; empty: they were not."""
+    contexts = (answer.context for answer in answers.values() if isinstance(answer, Found))
+    return next(filter(None, contexts), "")
+
+
+def _value(answer: Answer | None) -> str:
+    """Name a reference as the operational pipeline does in headers; empty if there is none."""
+    match answer:
+        case Found(path=path, context=context):
+            return f"crds://{path.name}" if context else path.name
+        case Made(port=port):
+            return port
+        case NotApplicable():
+            return "N/A"
+    return ""
 
 
 def tell(status: MutableMapping[str, Any], name: str, outcome: Outcome) -> None:
@@ -74,6 +93,7 @@ def _receipt(plan: Plan, done: Done, hashes: Mapping[str, str]) -> receipt.Recei
             "parameter_files": {
                 file.path.name: file_sha256(file.path) for file in plan.parameter_files
             },
+            "lock": _lock(plan.request),
         },
     )
 
@@ -81,6 +101,12 @@ def _receipt(plan: Plan, done: Done, hashes: Mapping[str, str]) -> receipt.Recei
 def _options(request: Request) -> dict[str, Any]:
     """Give the options of the pipeline that the user has set: names without a step."""
     return {name: value for name, value in request.parameters.items() if "." not in name}
+
+
+def _lock(request: Request) -> dict[str, str] | None:
+    if request.locked is None:
+        return None
+    return {"name": request.locked.name, "sha256": file_sha256(request.locked)}
 
 
 def _step_record(
@@ -121,7 +147,14 @@ def _reference_records(
             yield receipt.ReferenceRecord(name, answer.port, sha256, answer.why)
         elif isinstance(answer, Found):
             file = answer.path
-            record = receipt.ReferenceRecord(name, file.name, file_sha256(file), answer.why)
+            record = receipt.ReferenceRecord(
+                name,
+                file.name,
+                file_sha256(file),
+                f"{answer.selector}: {answer.why}",
+                context=answer.context,
+                caveat=answer.caveat,
+            )
             if answer.by is not None:
                 plugin = registry().owner(answer.by)
                 by = f"{answer.by.name} {answer.by.version} of {plugin.distribution}"

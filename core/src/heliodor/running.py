@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator
@@ -18,7 +19,6 @@ from heliodor.errors import (
     Abandoned,
     HeliodorError,
     OutputError,
-    ReferenceError,
     StepError,
 )
 from heliodor.flags import FlagCounter, named
@@ -37,6 +37,8 @@ from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
     from heliodor.products import Provenance
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -122,23 +124,6 @@ def run(plan: Plan, *, save: bool = True, observer: Observer | None = None) -> R
     return result
 
 
-def _check_references(plan: Plan) -> None:
-    if not plan.missing:
-        return
-    keywords = plan.exposure.keywords
-    lines: dict[str, str] = {}
-    for step, need, answer in plan.missing:
-        looked = ", ".join(f"{key}={keywords.get(key)}" for key in ("INSTRUME", *need.keys))
-        lines.setdefault(
-            need.type, f"{need.type} for {looked} (needed by {step.label}): {answer.why}"
-        )
-    raise ReferenceError(
-        f"{plan.exposure.path}: reference files are missing.\n"
-        + "\n".join(lines.values())
-        + "\nGive a folder with --references DIR, or a file with --ref TYPE=FILE."
-    )
-
-
 def _refuse_own_input(plan: Plan) -> None:
     for save in plan.saves:
         if save.path.exists() and save.path.samefile(plan.exposure.path):
@@ -176,7 +161,9 @@ class Run:
     def carry_out(self) -> Generator[PlannedStep, None, None]:
         """Carry out the plan; others carry out what is yielded, and call `ended`."""
         plan = self.plan
-        _check_references(plan)
+        plan.check_references()
+        for remark in filter(None, (*plan.remarks, plan.caveat)):
+            log.warning("%s: %s", plan.exposure.path.name, remark)
         try:
             if self.save:
                 check_folder(plan.request.out)

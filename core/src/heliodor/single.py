@@ -17,8 +17,17 @@ from heliodor.layers import Layered
 from heliodor.parametersources import Wanted
 from heliodor.params import Params
 from heliodor.plugins import Offer, Registry, registry
-from heliodor.references.selectors import Found, NotApplicable, Sources, select_all
-from heliodor.services import Files, opened
+from heliodor.recording import context_of, recorded
+from heliodor.references import prefetch
+from heliodor.references.selectors import (
+    Answer,
+    Found,
+    NotApplicable,
+    Sources,
+    Unknown,
+    select_all,
+)
+from heliodor.services import opened
 
 if TYPE_CHECKING:
     from stdatamodels.jwst.datamodels import JwstDataModel
@@ -45,7 +54,7 @@ def run_single(
         offer = plugins.choose(name, work.keywords, _trusted(plugins, work.keywords), use)
     _refuse_company(offer.spec)
     name, layers = offer.spec.name, Layered()
-    sources = Sources(references, folders, source)
+    sources = Sources(references, folders, source, online=True)
     wanted = Wanted(sources, references=parameter_references)
     pars = parametersources.for_step(name, plugins, work.keywords, wanted)
     for file in pars:
@@ -53,27 +62,26 @@ def run_single(
     for key, value in {"skip": False, **parameters}.items():
         layers.add("Python", "run_step", name, key, value)
     params, _ = layers.resolve(name, load(offer.spec.params))
-    files: Files | str = "skip is true"
+    answers: dict[str, Answer] = {}
+    status, reason = "SKIPPED", "skip is true"
     if not params.skip:
         named = parametersources.overrides(references, pars)
-        files = _references(offer, work, params, replace(sources, overrides=named))
-    status, reason = "SKIPPED", files if isinstance(files, str) else ""
+        answers = _references(offer, work, params, replace(sources, overrides=named))
+        reason = _left_out(offer.spec, answers)
     made: dict[str, Product] = {}
-    if isinstance(files, str):
-        files = {}
-    else:
+    if not reason:
+        files = {
+            kind: each.path if isinstance(each, Found) else None
+            for kind, each in answers.items()
+            if isinstance(each, Found | NotApplicable)
+        }
         with ExitStack() as stack:
             outcome = execute(offer.spec, work, params, opened(files, work, stack), threads=threads)
         status, reason, made = outcome.status, outcome.reason, outcome.products
     if status != "COMPLETE" and any(not output.option for output in offer.spec.makes):
         raise StepError(f"{name} made no product: {reason}")
     provenance = products.Provenance(
-        {offer.spec.status: status},
-        {
-            need.type: (need.keyword, "N/A" if path is None else path.name)
-            for need in offer.spec.refs
-            for path in ([files[need.type]] if need.type in files else [])
-        },
+        {offer.spec.status: status}, recorded(offer.spec, answers), context_of(answers)
     )
     if made:
         models = {key: products.to_model(product, provenance) for key, product in made.items()}
@@ -128,20 +136,22 @@ def _is_ramp(data: Any) -> bool:
 
 def _references(
     offer: Offer, work: Ramp | Product, params: Params, sources: Sources
-) -> Files | str:
-    """Find the step's files; a text says why the step does not apply."""
+) -> dict[str, Answer]:
+    """Find the step's files."""
     needs = tuple(need for need in offer.spec.refs if need.asked(work.keywords, params))
     answers = select_all(registry().selectors, needs, work.keywords, sources)
-    files: dict[str, Path | None] = {}
+    prefetch.for_one(answers, offer.spec.name)
     for need in needs:
         answer = answers[need.type]
-        if isinstance(answer, Found):
-            files[need.type] = answer.path
-        elif need.optional:
-            if isinstance(answer, NotApplicable):
-                files[need.type] = None
-        elif isinstance(answer, NotApplicable):
-            return f"no {need.type} reference applies: {answer.why}"
-        else:
+        if isinstance(answer, Unknown) and not need.optional:
             raise ReferenceError(f"{offer.spec.name} needs a {need.type} reference: {answer.why}")
-    return files
+    return answers
+
+
+def _left_out(spec: StepSpec, answers: Mapping[str, Answer]) -> str:
+    """Say why a step does not apply; empty: it does."""
+    for need in spec.refs:
+        answer = answers.get(need.type)
+        if isinstance(answer, NotApplicable) and not need.optional:
+            return f"no {need.type} reference applies: {answer.why}"
+    return ""

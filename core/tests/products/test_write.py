@@ -117,7 +117,7 @@ def test_statuses_references_and_context(make_rate, tmp_path):
     provenance = products.Provenance(
         status={"S_JUMP": "COMPLETE", "S_MINE": "SKIPPED"},
         references={"gain": ("R_GAIN", "gain.fits"), "mine": ("R_MINE", "mine.fits")},
-        crds=("13.1.0", "jwst_1303.pmap"),
+        context="jwst_1303.pmap",
     )
     path = products.write(make_rate(), tmp_path / "x.fits", provenance)
     with open_strictly(path) as model:

@@ -113,6 +113,8 @@ def test_stripes_are_cut_out_line_by_line(reference):
     assert rows.shape == (3, 4, 5)
     np.testing.assert_array_equal(rows.rows(1, 3), CUBE[:, [6, 0], 2:7])
     np.testing.assert_array_equal(rows.plane(2), CUBE[2][[5, 6, 0, 9], 2:7])
+    images = [image.copy() for image in rows.images(1, 3)]
+    np.testing.assert_array_equal(images, CUBE[:, [6, 0], 2:7])
     np.testing.assert_array_equal(ref.dq(), np.zeros((4, 5)))
 
 
@@ -181,6 +183,8 @@ def test_rows_of_a_cut_cube(reference):
     assert rows.shape == (3, 4, 5)
     np.testing.assert_array_equal(rows.rows(1, 3), CUBE[:, 7:9, 2:7])
     np.testing.assert_array_equal(rows.plane(2), CUBE[2, 6:10, 2:7])
+    images = [image.copy() for image in rows.images(1, 3, slice(1, 3))]
+    np.testing.assert_array_equal(images, CUBE[1:3, 7:9, 2:7])
 
 
 def test_planes_of_a_four_dimensional_cube(reference):

@@ -48,7 +48,7 @@ def parser(chosen: str | None = None) -> Parser:
     chosen : the command that will be run: a plugin's code is loaded for its own command only, and
         plugins are looked for only by commands that need them
     """
-    from heliodor.cli import builds, lists, new, parameters, picture, pipeline, run
+    from heliodor.cli import builds, lists, lock, new, parameters, picture, pipeline, run
 
     top = Parser(
         prog="heliodor",
@@ -69,6 +69,8 @@ def parser(chosen: str | None = None) -> Parser:
 
     add("run", "Calibrate raw exposures.", run.configure_run)
     add("plan", "Show what would be done, without doing it.", run.configure_plan)
+    add("lock", "Write down which references exposures are calibrated with.", lock.configure_lock)
+    add("sync", "Fetch and verify the references of a lock file.", lock.configure_sync)
     add("picture", "Draw products as PNG pictures.", picture.configure)
     add("steps", "List the calibration steps.", lists.configure_steps)
     add("step", "Explain one step and its parameters.", lists.configure_step)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,7 @@ from heliodor.errors import HeliodorError, UsageError
 from heliodor.products.names import product_name
 
 if TYPE_CHECKING:
+    from heliodor.observers import Observer
     from heliodor.plans import Plan, Request
     from heliodor.running import Result
 
@@ -43,6 +47,11 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
 def configure_plan(parser: argparse.ArgumentParser) -> None:
     """``heliodor plan FILE``."""
     _add_request(parser)
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="fetch what the plan depends on, such as parameter references",
+    )
     parser.set_defaults(run=_plan, out=Path(), threads=None, scratch=None)
 
 
@@ -51,6 +60,13 @@ def _add_request(parser: argparse.ArgumentParser) -> None:
         "files", nargs="+", type=Path, metavar="FILE", help="raw exposures (_uncal.fits)"
     )
     add_options(parser)
+    parser.add_argument(
+        "--locked",
+        type=Path,
+        metavar="LOCK",
+        help="use exactly the references and parameter files of this lock file, and no network; "
+        "--references then only says where they are",
+    )
     parser.add_argument(
         "--save-parameters",
         type=Path,
@@ -123,6 +139,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out parameter references (pars-*), which operations use",
     )
+    parser.add_argument(
+        "--not-for-science",
+        action="store_true",
+        help="let missing references of a simulated exposure be made up; the products say so",
+    )
 
 
 def request(arguments: argparse.Namespace) -> Request:
@@ -141,6 +162,8 @@ def request(arguments: argparse.Namespace) -> Request:
         "build": arguments.build,
         "parameter_files": tuple(arguments.pars),
         "parameter_references": not arguments.no_pars,
+        "locked": getattr(arguments, "locked", None),
+        "not_for_science": arguments.not_for_science,
     }
     if arguments.threads:
         given["threads"] = arguments.threads
@@ -150,7 +173,7 @@ def request(arguments: argparse.Namespace) -> Request:
 def _plan(arguments: argparse.Namespace) -> int:
     from heliodor.planning import plan
 
-    wanted = request(arguments)
+    wanted = replace(request(arguments), online=arguments.online)
     _refuse_several(arguments)
     plans = [plan(path, wanted) for path in arguments.files]
     _save_parameters(plans[0], arguments)
@@ -159,13 +182,13 @@ def _plan(arguments: argparse.Namespace) -> int:
     else:
         for each in plans:
             show.plan(each)
-    return 4 if any(each.missing for each in plans) else 0
+    return 4 if any(each.lacking for each in plans) else 0
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from heliodor import joint, planning
 
-    wanted = request(arguments)
+    wanted = replace(request(arguments), online=True)
     _refuse_same_products(arguments.files)
     _refuse_several(arguments)
     plans: dict[Path, Plan] = {}
@@ -175,6 +198,7 @@ def _run(arguments: argparse.Namespace) -> int:
             plans[path] = planning.plan(path, wanted)
         except HeliodorError as error:
             _failed(path, error, failed, arguments)
+    _fetch(plans.values(), arguments)
     results: dict[Path, dict[str, Any]] = {}
     for batch in joint.batches(plans.values()):
         for each, result in zip(batch, _run_batch(batch, arguments), strict=True):
@@ -209,13 +233,28 @@ def _run_batch(batch: list[Plan], arguments: argparse.Namespace) -> list[Result 
 
     for planned in batch:
         _save_parameters(planned, arguments)
-    silent = arguments.quiet or arguments.json
-    with show.progress(enabled=not silent and sys.stderr.isatty()) as observer:
+    with _progress(arguments) as observer:
         results = joint.run_all(joint.counted(batch), observer=observer)
     for result in results:
-        if not silent and not isinstance(result, HeliodorError):
+        if not _silent(arguments) and not isinstance(result, HeliodorError):
             show.result(result)
     return results
+
+
+def _fetch(plans: Iterable[Plan], arguments: argparse.Namespace) -> None:
+    """Fetch the reference files of all exposures before the first is begun."""
+    from heliodor.references import prefetch
+
+    with _progress(arguments) as observer:
+        prefetch.for_plans(plans, observer)
+
+
+def _silent(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.quiet or arguments.json)
+
+
+def _progress(arguments: argparse.Namespace) -> AbstractContextManager[Observer]:
+    return show.progress(enabled=not _silent(arguments) and sys.stderr.isatty())
 
 
 def _save_parameters(planned: Plan, arguments: argparse.Namespace) -> None:

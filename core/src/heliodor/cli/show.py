@@ -55,6 +55,11 @@ def plan(planned: Plan) -> None:
             f"parameters from {verbatim(file.path)} [dim]({verbatim(file.why)}{verbatim(left)})[/]",
             soft_wrap=True,
         )
+    _fetches(planned)
+    for remark in planned.remarks:
+        console().print(f"[yellow]{verbatim(remark)}[/]", soft_wrap=True)
+    if planned.caveat:
+        console().print(f"[bold red]{verbatim(planned.caveat)}[/]", soft_wrap=True)
     for save in planned.saves:
         console().print(f"writes {verbatim(save.path)}", soft_wrap=True)
     for step, need, answer in planned.missing:
@@ -73,6 +78,27 @@ def plan(planned: Plan) -> None:
         console().print(f"on scratch in {verbatim(folder)}; phases that share a traversal:")
         for number, names in enumerate(planned.passes, 1):
             console().print(f"  {number:2} {', '.join(names)}", highlight=False)
+
+
+def _fetches(planned: Plan) -> None:
+    """Print what a run would fetch first."""
+    for name, found in planned.absent:
+        if not found.fetch:
+            console().print(
+                f"[bold red]missing[/] {name} reference: {verbatim(found.path)} is not there "
+                f"[dim]({verbatim(found.why)})[/]",
+                soft_wrap=True,
+            )
+    files = {found.path: found.size for _, found in planned.absent if found.fetch}
+    if not files:
+        return
+    sizes = [size for size in files.values() if size is not None]
+    known = f"{sum(sizes) / 1e6:,.1f} MB" if len(sizes) == len(files) else "size not known"
+    if sizes and len(sizes) < len(files):
+        known = f"more than {sum(sizes) / 1e6:,.1f} MB"
+    console().print(f"[cyan]fetches[/] {len(files)} reference files first, {known}:")
+    for path in files:
+        console().print(f"  {verbatim(path)}", soft_wrap=True, highlight=False)
 
 
 def _reproduction(followed: Reproduction) -> None:
@@ -134,6 +160,11 @@ class Progress(Observer):
         )
         self.task = self.bars.add_task("", total=1.0, file="")
 
+    def fetching(self, name: str, done: int, total: int) -> None:
+        """Show how far the reference files are."""
+        text = f"fetching {name}, {done / 1e6:,.1f} of {total / 1e6:,.1f} MB"
+        self.bars.update(self.task, description=text, completed=done / max(total, 1))
+
     def reading(self, plan: Plan) -> None:
         """Show the name of the exposure."""
         self.bars.update(self.task, file=plan.exposure.path.name)
@@ -193,8 +224,11 @@ def _reference(answer: Answer) -> str:
     from heliodor.references.selectors import Found, Made
 
     match answer:
+        case Found(path=path, caveat=caveat) if caveat:
+            return f"[bold red]{verbatim(path.name)}[/]"
         case Found(path=path, by=by):
-            return verbatim(path.name) + (f", changed by {by.name}" if by else "")
+            fetched = ", [cyan]to be fetched[/]" if answer.absent and answer.fetch else ""
+            return verbatim(path.name) + fetched + (f", changed by {by.name}" if by else "")
         case Made(port=port):
             return f"{port} of this run"
     return f"[yellow]{type(answer).__name__}[/] [dim]{verbatim(answer.why)}[/]"

@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 PARITY_VERSION = "3.0.0"
 """The `jwst` version whose results ours equal; other tools branch on CAL_VER."""
 
+CRDS_VERSION = "14.0.3"
+"""The version of `crds` whose choice of references ours equals, for CRDS_VER."""
+
 
 def ramp_model(ramp: Ramp) -> str:
     """Name the model of a ramp: superstripes that are not joined have one of their own."""
@@ -61,20 +64,23 @@ class Provenance:
     Attributes
     ----------
     status : what became of each step, by keyword: ``{"S_JUMP": "COMPLETE"}``
-    references : keyword and name by type: ``{"gain": ("R_GAIN", "jwst_nircam_gain_0097.fits")}``
-    crds : version of the selection software and name of the context, if CRDS was asked
+    references : keyword and value by type: ``{"gain": ("R_GAIN", "crds://jwst_fgs_gain_0008.fits")}``
+    context : of CRDS that references were chosen by; empty: they were not
+    caveat : why the product is not for science; empty: it is
     receipt : everything else
     """
 
     status: Mapping[str, str] = field(default_factory=dict)
     references: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    crds: tuple[str, str] | None = None
+    context: str = ""
+    caveat: str = ""
     receipt: Receipt | None = None
 
     def keywords(self) -> dict[str, str]:
         """All that goes into headers."""
-        names = {"CRDS_VER": self.crds[0], "CRDS_CTX": self.crds[1]} if self.crds else {}
-        return {**names, **dict(self.references.values()), **self.status}
+        crds = {"CRDS_VER": CRDS_VERSION, "CRDS_CTX": self.context} if self.context else {}
+        caveat = {"CAVEAT": self.caveat} if self.caveat else {}
+        return {**crds, **caveat, **dict(self.references.values()), **self.status}
 
 
 @dataclass(eq=False)
@@ -231,17 +237,12 @@ def _encoded(lay: Layout, hdu: str, array: Any) -> Encoded:
 
 def _take_keywords(made: _Made, keywords: Keywords) -> None:
     for hdu, header in (("PRIMARY", keywords.primary), ("SCI", keywords.sci)):
-        cards = header.cards if isinstance(header, fits.Header) else _cards(header)
-        for name, value, comment in cards:
+        for name, value, comment in header.cards:
             if name == "HISTORY":
                 made.history.append(str(value))
             elif not _STRUCTURE.fullmatch(name) and name not in _REPLACED:
                 made.set(hdu, name, value, comment)
     made.change(keywords.changed)
-
-
-def _cards(header: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    return ((name, value, "") for name, value in header.items())
 
 
 def _finish(

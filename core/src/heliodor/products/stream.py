@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PIECE = 1 << 20
 """Bytes converted at once."""
 
-LARGE = 64 << 20
+LARGE = 16 << 20
 """Files from this size on [bytes] are written past the system's cache."""
 
 BLOCK = 2880

@@ -284,12 +284,22 @@ class RowReader:
         -------
         (..., row_stop - row_start, nx) float32, native and C-contiguous
         """
-        if isinstance(self._y, slice):
-            first = self._y.start or 0
-            rows: Lines = slice(first + row_start, first + row_stop)
-        else:
-            rows = self._y[row_start:row_stop]
-        return self._stored.read((*index, ..., rows, self._x))
+        return self._stored.read((*index, ..., self._rows(row_start, row_stop), self._x))
+
+    def images(self, row_start: int, row_stop: int, *index: int | slice) -> Iterator[np.ndarray]:
+        """Read some rows of one plane after the other, in the memory of the first.
+
+        Yields
+        ------
+        (row_stop - row_start, nx) float32, native and C-contiguous; gone with the next
+        """
+        yield from self._stored.images((*index, ..., self._rows(row_start, row_stop), self._x))
+
+    def _rows(self, start: int, stop: int) -> Lines:
+        if not isinstance(self._y, slice):
+            return self._y[start:stop]
+        first = self._y.start or 0
+        return slice(first + start, first + stop)
 
     def plane(self, *index: int) -> np.ndarray:
         """Read one plane, (ny, nx) float32."""

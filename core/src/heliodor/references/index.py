@@ -1,18 +1,26 @@
-"""What the files of a folder say of themselves; headers only, read once for each folder."""
+"""What the files of a folder say of themselves: headers only, read once as long as no file changes.
+
+A large folder is given an index, a database in the folder itself; see `heliodor.references.stored`.
+"""
 
 from __future__ import annotations
 
 import functools
+import logging
+import os
+import re
 import warnings
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
-
 from heliodor.errors import ReferenceError
-from heliodor.references import asdffile
+from heliodor.references import asdffile, stored
+from heliodor.references.stored import Row, State
+
+log = logging.getLogger(__name__)
 
 KEYS = (
     "DETECTOR", "SUBARRAY", "READPATT", "FILTER", "PUPIL", "EXP_TYPE", "GRATING", "BAND",
@@ -22,10 +30,35 @@ KEYS = (
 
 _ALSO = ("REFTYPE", "INSTRUME", "USEAFTER", "SUBSTRT1", "SUBSTRT2", "SUBSIZE1", "SUBSIZE2")
 
+SUFFIXES = (".fits", ".asdf")
+
+WORTH_AN_INDEX = 200
+"""Files not read before, from which on a folder is given an index without being asked for it."""
+
+DATES = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d", "%b %d %Y %H:%M:%S", "%b %d %Y")
+"""Forms in which a USEAFTER may be written, after fractions of seconds are taken away."""
+
 
 def text(value: Any) -> str:
     """Header value as compared here: capital letters, no surrounding space."""
     return "" if value is None else str(value).strip().upper()
+
+
+def date(value: Any) -> datetime | None:
+    """Read a USEAFTER; None if it is not a date.
+
+    Examples
+    --------
+    >>> date("2022-05-01T00:00:00") == date("May 01 2022 00:00:00") == date("2022-05-01")
+    True
+    """
+    plain = re.sub(r"\.\d*Z?$|Z$", "", text(value))
+    for form in DATES:
+        try:
+            return datetime.strptime(plain.replace(" ", "T") if "T" in form else plain, form)
+        except ValueError:
+            continue
+    return None
 
 
 @dataclass(frozen=True)
@@ -60,38 +93,149 @@ def widening(key: str) -> str:
     return f"P_{key[:6]}"
 
 
-def read(folder: Path) -> tuple[Entry, ...]:
-    """Read the headers of all FITS and ASDF files of a folder and those below it.
+def read(
+    folder: Path, types: Collection[str] | None = None, instrument: str = ""
+) -> tuple[Entry, ...]:
+    """Give what the FITS and ASDF files of a folder and those below it say of themselves.
+
+    Files that were added, changed or removed are seen: every file is looked at, and read if it is
+    not the one that was read before.
+
+    Parameters
+    ----------
+    folder : to look in
+    types : reference types to give, in capital letters; None: all
+    instrument : value of INSTRUME to give; empty: all
+
+    Returns
+    -------
+    sorted by path; files that cannot be read are always among them
 
     Raises
     ------
     heliodor.errors.ReferenceError
         The folder does not exist.
     """
+    found = scan(folder)
+    index = stored.look(folder, types, instrument)
+    changes = _changes(found, index.states if index else {}, folder)
+    if changes and (index or len(changes) >= WORTH_AN_INDEX or (folder / stored.NAME).exists()):
+        try:
+            stored.update(folder, changes)
+            _row.cache_clear()
+        except stored.NotWritten as error:
+            _note(f"{error}; the headers of {len(changes)} files are read each time.")
+    kept = (row for row in (index.rows if index else ()) if row.name not in changes)
+    return _entries(folder, (*kept, *filter(None, changes.values())), types, instrument)
+
+
+def build(folder: Path) -> Path:
+    """Make the index of a folder, or bring it up to date.
+
+    Returns
+    -------
+    the index
+
+    Raises
+    ------
+    heliodor.errors.ReferenceError
+        The folder does not exist.
+    heliodor.errors.OutputError
+        The index cannot be written.
+    """
+    found = scan(folder)
+    index = stored.look(folder, (), "")
+    changes = _changes(found, index.states if index else {}, folder)
+    if changes or not index:
+        stored.update(folder, changes)
+    return folder / stored.NAME
+
+
+def scan(folder: Path) -> dict[str, State]:
+    """Look at all FITS and ASDF files: their state, by path below the folder."""
     if not folder.is_dir():
         raise ReferenceError(f"{folder}: there is no such folder of references")
-    found = [*folder.rglob("*.fits"), *folder.rglob("*.asdf")]
-    files = sorted(path for path in found if path.is_file())
-    return tuple(
-        entry
-        for path in files
-        if (entry := _entry(path, path.stat().st_mtime_ns, path.stat().st_size)) is not None
-    )
+    return dict(_scan(str(folder), ""))
+
+
+def _scan(folder: str, below: str) -> Iterator[tuple[str, State]]:
+    try:
+        with os.scandir(os.path.join(folder, below)) as found:
+            entries = list(found)
+    except OSError as error:
+        log.warning("%s: is passed over: %s", os.path.join(folder, below), error.strerror)
+        return
+    for entry in entries:
+        name = f"{below}{entry.name}"
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _scan(folder, f"{name}/")
+            elif entry.name.endswith(SUFFIXES) and entry.is_file():
+                about = entry.stat()
+                yield name, (about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
+        except OSError:
+            continue  # gone since
+
+
+def _changes(
+    found: dict[str, State], known: dict[str, State], folder: Path
+) -> dict[str, Row | None]:
+    """Read the files that are new or changed; None for those that are gone."""
+    new = {name: state for name, state in found.items() if known.get(name) != state}
+    gone: dict[str, Row | None] = dict.fromkeys(known.keys() - found.keys())
+    return gone | {name: _row(str(folder), name, state) for name, state in new.items()}
 
 
 @functools.lru_cache(maxsize=65536)
-def _entry(path: Path, _mtime: int, _size: int) -> Entry | None:
-    """Read one file; None if it is no reference, empty if it cannot be read."""
+def _row(folder: str, name: str, state: State) -> Row:
+    """Read one file, kept as long as it does not change."""
+    keywords = _keywords(Path(folder, name))
+    if keywords is None:
+        return Row(name, state, "", "", None)
+    return Row(name, state, text(keywords.get("REFTYPE")), text(keywords.get("INSTRUME")), keywords)
+
+
+def _keywords(path: Path) -> dict[str, Any] | None:
+    """Read what a file says of itself; None if it is no reference, empty if it cannot be read."""
+    from astropy.io import fits
+    from astropy.utils.exceptions import AstropyWarning
+
     try:
         if path.suffix == ".asdf":
             keywords = asdffile.keywords(path)
-            return Entry(path, keywords) if "REFTYPE" in keywords else None
-        with warnings.catch_warnings():
+            return keywords if "REFTYPE" in keywords else None
+        with warnings.catch_warnings(), open(path, "rb") as file:
             warnings.simplefilter("ignore", AstropyWarning)
-            header = fits.getheader(path)
-    except (OSError, ValueError):
-        return Entry(path, {})
-    if "REFTYPE" not in header:
-        return None
-    names = {*KEYS, *_ALSO, *map(widening, KEYS)}
-    return Entry(path, {name: header[name] for name in names if name in header})
+            if file.read(6) != b"SIMPLE":
+                return {}
+            file.seek(0)
+            header = fits.Header.fromfile(file)
+            if "REFTYPE" not in header:
+                return None
+            return {name: header[name] for name in _names() if name in header}
+    except (OSError, ValueError, fits.VerifyError):
+        return {}
+
+
+@functools.cache
+def _names() -> tuple[str, ...]:
+    return tuple(sorted({*KEYS, *_ALSO, *map(widening, KEYS)}))
+
+
+def _entries(
+    folder: Path, rows: Iterable[Row], types: Collection[str] | None, instrument: str
+) -> tuple[Entry, ...]:
+    wanted = (
+        row
+        for row in rows
+        if row.keywords is not None
+        and (not row.keywords or types is None or row.type in types)
+        and (not row.keywords or not instrument or row.instrument == instrument)
+    )
+    return tuple(Entry(folder / row.name, row.keywords or {}) for row in sorted(wanted))
+
+
+@functools.cache
+def _note(message: str) -> None:
+    """Say something once."""
+    log.warning("%s", message)

@@ -6,8 +6,9 @@ Each source is asked for all types at once and answers for each `Found`, `NotApp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,9 +21,10 @@ from heliodor.errors import (
     did_you_mean,
 )
 from heliodor.references import index
+from heliodor.references.fitting import Fit, Misfit, fit, less, order
 
-WILD = {"GENERIC", "ANY", "N/A", ""}
-"""Values of a reference file's keyword that fit every exposure."""
+LOCKED = SelectorSpec("lock", 0, "heliodor.references.locked:Locked")
+"""Takes the place of all others where a lock file says what is used."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class Found:
     context : version of the rules that chose it, if there are such
     by : what changes it before it is used, or None
     fetch : dotted path of the function that brings it to `path` if it is not there yet; empty: none
+    size : in bytes, where that is known without asking anybody
+    selector : name of the source that gave the answer; the chain fills it in
+    caveat : why results that were made with it are not for science; empty: they are
     """
 
     path: Path
@@ -43,6 +48,14 @@ class Found:
     context: str = ""
     by: TransformSpec | None = None
     fetch: str = ""
+    size: int | None = None
+    selector: str = field(default="", compare=False)
+    caveat: str = ""
+
+    @property
+    def absent(self) -> bool:
+        """Whether it is not there: it is fetched before it is used, or cannot be used."""
+        return not self.path.exists()
 
 
 @dataclass(frozen=True)
@@ -96,19 +109,27 @@ class Sources:
     folders : searched for files whose own keywords fit
     exposure : path of the exposure, or None for one in memory
     context : version of the rules to choose by, for sources that have such; empty: their own
+    online : whether what a source needs for its answer may be fetched now
+    lock : file that alone says what is used, see `heliodor.references.lockfile`
+    not_for_science : whether a source may make up what is missing, for exposures that are made up
     """
 
     overrides: Mapping[str, str | Path] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
     exposure: Path | None = None
     context: str = ""
+    online: bool = False
+    lock: Path | None = None
+    not_for_science: bool = False
 
 
 class Selector(Protocol):
     """A source of references; made with `Sources`, asked once for an exposure.
 
     One that can explain itself has also a method ``considered(need, keywords)`` that gives the
-    files it looked at for one type, as a tuple of `Considered`, the nearest first.
+    files it looked at for one type, as a tuple of `Considered`, the nearest first.  One whose files
+    are known by their names has a method ``locate(names)`` that says where each is, or would be
+    fetched to, as a mapping of `Found` by name; it asks no server.
     """
 
     def __init__(self, sources: Sources): ...
@@ -150,6 +171,13 @@ class Override:
                 answers[need.type] = Found(Path(value), "--ref")
         return answers
 
+    def considered(self, need: RefNeed, keywords: Mapping[str, Any]) -> tuple[Considered, ...]:
+        """Give the file that was named."""
+        if need.type not in self.overrides:
+            return ()
+        name = Path(self.overrides[need.type]).name
+        return (Considered(name, f"--ref {need.type}", chosen=True),)
+
 
 class Folder:
     """Folders of files, chosen by the files' own keywords: ``--references DIR``.
@@ -162,6 +190,7 @@ class Folder:
 
     def __init__(self, sources: Sources):
         self.folders = sources.folders
+        self._read: dict[str, list[index.Entry]] = {}
 
     def select(
         self, wanted: tuple[RefNeed, ...], keywords: Mapping[str, Any]
@@ -169,30 +198,51 @@ class Folder:
         """Answer from the headers of all files."""
         if not self.folders:
             return {need.type: Unknown("no --references folder") for need in wanted}
-        entries = [entry for folder in self.folders for entry in index.read(folder)]
-        return {need.type: self._one(need, entries, keywords) for need in wanted}
+        self._look(wanted, keywords)
+        return {need.type: self._one(need, keywords) for need in wanted}
 
-    def _one(
-        self, need: RefNeed, entries: list[index.Entry], keywords: Mapping[str, Any]
-    ) -> Answer:
-        same = [
-            entry
-            for entry in entries
-            if entry.value("REFTYPE") == need.type.upper()
-            and entry.value("INSTRUME") == index.text(keywords.get("INSTRUME"))
+    def considered(self, need: RefNeed, keywords: Mapping[str, Any]) -> tuple[Considered, ...]:
+        """Give all files of a type: the chosen one, others that fit, and those that do not."""
+        if need.type not in self._read:
+            self._look((need,), keywords)
+        judged = [(fit(entry, need, keywords), entry) for entry in self._read[need.type]]
+        fitting = sorted((p for p in judged if isinstance(p[0], Fit)), key=order, reverse=True)
+        looked = [
+            Considered(e.path.name, self._how(e, need) if not n else less(fitting[0], f, e), not n)
+            for n, (f, e) in enumerate(fitting)
         ]
-        judged = [(fit(entry, need, keywords), entry) for entry in same]
+        others = [(found, entry) for found, entry in judged if isinstance(found, Misfit)]
+        others.sort(key=lambda pair: (-pair[0].keys, pair[1].path.name))
+        return (*looked, *(Considered(entry.path.name, why.why) for why, entry in others))
+
+    def _look(self, wanted: tuple[RefNeed, ...], keywords: Mapping[str, Any]) -> None:
+        types = {need.type.upper() for need in wanted}
+        instrument = index.text(keywords.get("INSTRUME"))
+        entries = [e for folder in self.folders for e in index.read(folder, types, instrument)]
+        self._unreadable = [entry for entry in entries if not entry.readable]
+        for need in wanted:
+            name = need.type.upper()
+            self._read[need.type] = [
+                e
+                for e in entries
+                if e.value("REFTYPE") == name and e.value("INSTRUME") == instrument
+            ]
+
+    def _one(self, need: RefNeed, keywords: Mapping[str, Any]) -> Answer:
+        judged = [(fit(entry, need, keywords), entry) for entry in self._read[need.type]]
         fitting = [(found, entry) for found, entry in judged if isinstance(found, Fit)]
         if not fitting:
             where = ", ".join(str(folder) for folder in self.folders)
-            misfits = [f"{entry.path.name}: {found}" for found, entry in judged]
-            misfits += [
-                f"{e.path.name}: not a readable FITS file" for e in entries if not e.readable
-            ]
+            misfits = [f"{e.path.name}: {m.why}" for m, e in judged if isinstance(m, Misfit)]
+            misfits += [f"{e.path.name}: not a readable FITS file" for e in self._unreadable]
             return Unknown(f"{where}: {'; '.join(misfits[:3]) or 'none of this type'}")
-        _, entry = max(fitting, key=lambda pair: (pair[0], pair[1].path.name))
+        _, entry = max(fitting, key=order)
+        return Found(entry.path, f"keywords {self._how(entry, need)}")
+
+    @staticmethod
+    def _how(entry: index.Entry, need: RefNeed) -> str:
         how = ", ".join(f"{key}={entry.value(key)}" for key in need.keys if entry.value(key))
-        return Found(entry.path, f"keywords {how or 'of the instrument'}")
+        return how or "of the instrument"
 
 
 class Embedded:
@@ -220,86 +270,13 @@ class Embedded:
                 return Found(folder / name, f"{need.keyword} of the exposure")
         return Unknown(f"{need.keyword} names {name}, which is not at hand")
 
-
-@dataclass(frozen=True, order=True)
-class Fit:
-    """How well a file fits an exposure; the greatest is the best.
-
-    Attributes
-    ----------
-    exact : keys by which the file names this exposure, the subarray counting double
-    agreeing : further keywords that happen to agree
-    use_after : when the file came into force
-    """
-
-    exact: int
-    agreeing: int
-    use_after: str
-
-
-def fit(entry: index.Entry, need: RefNeed, keywords: Mapping[str, Any]) -> Fit | str:
-    """Judge a file for an exposure.
-
-    Returns
-    -------
-    Fit, or in words why it does not fit
-    """
-    exact = 0
-    for key in need.keys:
-        value = index.text(keywords.get(key))
-        judge = _fit_subarray if key == "SUBARRAY" and not need.exact else _fit_value
-        score = judge(entry, key, keywords)
-        if score is None:
-            return f"for {key} {'|'.join(sorted(entry.allowed(key)))}, not {value}"
-        exact += score
-    observed = f"{keywords.get('DATE-OBS', '9999-12-31')}T{keywords.get('TIME-OBS', '23:59:59')}"
-    use_after = entry.value("USEAFTER")
-    if use_after > observed.upper():
-        return f"USEAFTER {use_after} is after the observation, {observed}"
-    agreeing = sum(
-        entry.value(key) not in WILD and entry.value(key) == index.text(keywords.get(key))
-        for key in index.KEYS
-    )
-    return Fit(exact, agreeing, use_after)
-
-
-def _fit_value(entry: index.Entry, key: str, keywords: Mapping[str, Any]) -> int | None:
-    """1 if the file names the value, 0 if it takes any, None if it is for others."""
-    allowed = entry.allowed(key)
-    if index.text(keywords.get(key)) in allowed:
-        return 1
-    return 0 if allowed & WILD else None
-
-
-def _fit_subarray(entry: index.Entry, key: str, keywords: Mapping[str, Any]) -> int | None:
-    """2 for the same subarray, 1 for any, 0 for a larger array that can be cut."""
-    if not _contains(entry, keywords):
-        return None
-    allowed = entry.allowed(key)
-    if index.text(keywords.get(key)) in allowed:
-        return 2
-    if allowed & WILD:
-        return 1
-    return 0 if "FULL" in allowed else None
-
-
-def _contains(entry: index.Entry, keywords: Mapping[str, Any]) -> bool:
-    """Whether the exposure's window lies in the file's; true where either does not say.
-
-    Stripes are not looked for along the axis on which they lie.
-    """
-    striped = keywords.get("MSTR_RD1") is not None
-    for axis in (1, 2):
-        if striped and abs(int(keywords.get("SLOWAXIS") or 0)) == axis:
-            continue
-        start, size = entry.number(f"SUBSTRT{axis}"), entry.number(f"SUBSIZE{axis}")
-        want = keywords.get(f"SUBSTRT{axis}")
-        length = keywords.get(f"SUBSIZE{axis}")
-        if None in (start, size, want, length):
-            continue
-        if int(want) < start or int(want) + int(length) > start + size:  # type: ignore
-            return False
-    return True
+    def considered(self, need: RefNeed, keywords: Mapping[str, Any]) -> tuple[Considered, ...]:
+        """Give the file that the header names."""
+        answer = self._one(need, keywords)
+        if isinstance(answer, Found):
+            return (Considered(answer.path.name, answer.why, chosen=True),)
+        name = str(keywords.get(need.keyword, "")).removeprefix("crds://").strip()
+        return (Considered(name, answer.why),) if name not in ("", "N/A") else ()
 
 
 def select_all(
@@ -319,30 +296,88 @@ def select_all(
     UsageError
         An override names a type that no step of the pipeline needs.
     """
-    types = {need.type for need in wanted}
+    answers: dict[str, Answer] = {}
+    for name, given in ask(specs, wanted, keywords, sources).items():
+        reasons = [f"{asked.spec.name}: {asked.answer.why}" for asked in given]
+        found = given[-1].answer if given else None
+        answers[name] = Unknown("; ".join(reasons)) if isinstance(found, Unknown | None) else found
+    return answers
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A source that was asked for one type.
+
+    Attributes
+    ----------
+    spec : of the source
+    selector : itself
+    answer : for the type
+    """
+
+    spec: SelectorSpec
+    selector: Selector
+    answer: Found | NotApplicable | Unknown
+
+    def considered(self, need: RefNeed, keywords: Mapping[str, Any]) -> tuple[Considered, ...]:
+        """Give the files it looked at, if it can say."""
+        explain = getattr(self.selector, "considered", None)
+        if explain is None:
+            return ()
+        with _blamed(self.spec):
+            return tuple(explain(need, keywords))
+
+
+def ask(
+    specs: Iterable[SelectorSpec],
+    wanted: tuple[RefNeed, ...],
+    keywords: Mapping[str, Any],
+    sources: Sources,
+) -> dict[str, list[Asked]]:
+    """Ask the selectors in order of rank until one answers; as `select_all`, with all answers.
+
+    Returns
+    -------
+    who was asked for each type, in order; the last of them may have answered
+    """
+    types = dict.fromkeys(need.type for need in wanted)
     for name in sources.overrides:
         if name not in types:
             raise UsageError(did_you_mean(name, types, "reference type in this pipeline"))
-    answers: dict[str, Answer] = {}
-    reasons: dict[str, list[str]] = {name: [] for name in types}
-    for spec in specs:
+    asked: dict[str, list[Asked]] = {name: [] for name in types}
+    for spec in specs if sources.lock is None else (LOCKED,):
         open_needs = tuple(
             need
             for need in wanted
-            if need.type not in answers and (not spec.types or need.type in spec.types)
+            if (not spec.types or need.type in spec.types)
+            and all(isinstance(before.answer, Unknown) for before in asked[need.type])
         )
         if not open_needs:
             continue
-        given = _asked(spec, sources, open_needs, keywords)
+        selector, given = _asked(spec, sources, open_needs, keywords)
         for need in open_needs:
             answer = given.get(need.type, Unknown("no answer"))
-            if isinstance(answer, Unknown):
-                reasons[need.type].append(f"{spec.name}: {answer.why}")
-            else:
-                answers[need.type] = answer
-    for name in types - answers.keys():
-        answers[name] = Unknown("; ".join(reasons[name]))
-    return answers
+            if isinstance(answer, Found):
+                answer = replace(answer, selector=spec.name)
+            asked[need.type].append(Asked(spec, selector, answer))
+    return asked
+
+
+def locate_all(
+    specs: Iterable[SelectorSpec], names: Collection[str], sources: Sources
+) -> dict[str, Found]:
+    """Ask those selectors that know files by name where each is, or would be fetched to."""
+    from heliodor.engine import load
+
+    places: dict[str, Found] = {}
+    for spec in specs:
+        missing = [name for name in names if name not in places]
+        with _blamed(spec):
+            selector = load(spec.impl)
+            if missing and hasattr(selector, "locate"):
+                given = selector(sources).locate(missing)
+                places |= {name: replace(at, selector=spec.name) for name, at in given.items()}
+    return places
 
 
 def _asked(
@@ -350,17 +385,25 @@ def _asked(
     sources: Sources,
     wanted: tuple[RefNeed, ...],
     keywords: Mapping[str, Any],
-) -> Mapping[str, Answer]:
-    """Ask one selector; what goes wrong in a stranger's is said to be his."""
+) -> tuple[Selector, Mapping[str, Any]]:
+    """Ask one selector."""
     from heliodor.engine import load
 
     selector = load(spec.impl)
-    try:
-        given = dict(selector(sources).select(wanted, keywords))
+    with _blamed(spec):
+        made = selector(sources)
+        given = dict(made.select(wanted, keywords))
         for kind, answer in given.items():
             if not isinstance(answer, Found | NotApplicable | Unknown):
                 raise TypeError(f"its answer for {kind} is {answer!r}")
-        return given
+        return made, given
+
+
+@contextmanager
+def _blamed(spec: SelectorSpec) -> Iterator[None]:
+    """Say of what goes wrong in a stranger's selector that it is his."""
+    try:
+        yield
     except HeliodorError:
         raise
     except (Exception, SystemExit) as error:

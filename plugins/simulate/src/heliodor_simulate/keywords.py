@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from functools import cache
 from typing import Any
 
 import numpy as np
 from astropy.time import Time, TimeDelta
 
-from heliodor_simulate.arrangement import WINDOW, Setup
+from heliodor_simulate.arrangement import EFFECTS, WINDOW, Setup
 from heliodor_simulate.pointing import TARGET, pointing_keywords
 
 BEGIN = "2024-03-01T12:00:00"
@@ -77,7 +78,23 @@ def primary_keywords(setup: Setup) -> dict[str, Any]:
         "PATTTYPE": "NONE", "PATT_NUM": 1, "NUMDTHPT": 1, "XOFFSET": 0.0, "YOFFSET": 0.0,
         "APERNAME": aperture(setup), "PPS_APER": aperture(setup), "PCS_MODE": "FINEGUIDE",
         "ENG_QUAL": "OK", "GSC_VER": "GSC30",
+        **simulation_keywords(setup),
     }  # fmt: skip
+
+
+def simulation_keywords(setup: Setup) -> dict[str, Any]:
+    """Give the keywords that say that, and how, an exposure was simulated.
+
+    No data of the observatory have them.
+    """
+    figures = setup.figures.model_dump_json().encode()
+    less, also = EFFECTS.keys() - setup.effects, setup.effects - EFFECTS.keys()
+    named = {"SIM_LESS": less, "SIM_ALSO": also}
+    return {
+        "SIM_SEED": setup.seed,
+        "SIM_FIGS": f"{zlib.crc32(figures):08x}",
+        **{name: ",".join(sorted(effects)) for name, effects in named.items() if effects},
+    }
 
 
 def sci_keywords(setup: Setup) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,13 @@ LARGEST_DARK = 2**30
 """Bytes of single frames above which a dark is written with the exposure's own groups."""
 
 
-def write_references(setup: Setup, out: str | Path, truth: Truth | None = None) -> dict[str, Path]:
+def write_references(
+    setup: Setup,
+    out: str | Path,
+    truth: Truth | None = None,
+    only: Collection[str] | None = None,
+    prefix: str = "",
+) -> dict[str, Path]:
     """Write the reference files that stage 1 needs for an exposure.
 
     As in the archive, superbias, dark and reset belong to the subarray, and all others hold the
@@ -33,6 +39,8 @@ def write_references(setup: Setup, out: str | Path, truth: Truth | None = None) 
     setup : the arrangement
     out : folder
     truth : of the exposure's array, made if None
+    only : types to write; all if None
+    prefix : of their names
 
     Returns
     -------
@@ -40,53 +48,59 @@ def write_references(setup: Setup, out: str | Path, truth: Truth | None = None) 
     """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    truth = truth or make_truth(setup)
-    window = setup.subarray == WINDOW or setup.striped is not None
-    partial = not window and setup.size != setup.figures.size
-    array = setup.whole() if partial else setup
-    whole = make_truth(array) if partial else truth
+    truths = {id(setup): truth or make_truth(setup)}
     files = {}
-    for kind, (write, of, pixels) in _writers(setup, truth, array, whole).items():
-        suffix = "asdf" if kind in ("emicorr", "sirskernel") else "fits"
-        files[kind] = write(folder / f"{_file_name(of, kind)}.{suffix}", of, pixels)
+    for kind, (write, of) in _writers(setup).items():
+        if only is None or kind in only:
+            if id(of) not in truths:
+                truths[id(of)] = make_truth(of)
+            files[kind] = write(folder / f"{prefix}{_file_name(of, kind)}", of, truths[id(of)])
     return files
 
 
-Writer = tuple[Callable[[Path, Setup, Truth], Path], Setup, Truth]
+def file_names(setup: Setup) -> dict[str, str]:
+    """Give the names of the files that `write_references` writes, by type."""
+    return {kind: _file_name(of, kind) for kind, (_, of) in _writers(setup).items()}
 
 
-def _writers(setup: Setup, truth: Truth, array: Setup, whole: Truth) -> dict[str, Writer]:
+Writer = tuple[Callable[[Path, Setup, Truth], Path], Setup]
+
+
+def _writers(setup: Setup) -> dict[str, Writer]:
     """Give who writes the files that the mode's pipeline asks for, and of which array."""
     figures = setup.figures
+    window = setup.subarray == WINDOW or setup.striped is not None
+    array = setup if window or setup.size == figures.size else setup.whole()
     writers: dict[str, Writer] = {
-        "mask": (_mask, array, whole),
-        "saturation": (_saturation, array, whole),
-        "linearity": (_linearity, array, whole),
-        "gain": (_gain, array, whole),
-        "readnoise": (_readnoise, array, whole),
-        "dark": (_dark, setup, truth),
-        "ipc": (_ipc, array, whole),
-        "flat": (_flat, array, whole),
+        "mask": (_mask, array),
+        "saturation": (_saturation, array),
+        "linearity": (_linearity, array),
+        "gain": (_gain, array),
+        "readnoise": (_readnoise, array),
+        "dark": (_dark, setup),
+        "ipc": (_ipc, array),
+        "flat": (_flat, array),
     }
     if figures.linear_from == "bias":
-        writers["superbias"] = (_superbias, setup, truth)
+        writers["superbias"] = (_superbias, setup)
     if figures.settling is not None:
-        writers["reset"] = (peculiar.reset, setup, truth)
-        writers["rscd"] = (peculiar.rscd, array, whole)
+        writers["reset"] = (peculiar.reset, setup)
+        writers["rscd"] = (peculiar.rscd, array)
     if figures.interference is not None:
-        writers["emicorr"] = (peculiar.emicorr, setup, truth)
+        writers["emicorr"] = (peculiar.emicorr, setup)
     if figures.glow and setup.is_full:
-        writers["pictureframe"] = (peculiar.pictureframe, setup, truth)
+        writers["pictureframe"] = (peculiar.pictureframe, setup)
     if figures.sirs and setup.is_full:
-        writers["sirskernel"] = (write_sirskernel, setup, truth)
+        writers["sirskernel"] = (write_sirskernel, setup)
     if setup.pattern.interleaved:
-        writers["refpix"] = (peculiar.refpix, setup, truth)
+        writers["refpix"] = (peculiar.refpix, setup)
     return writers
 
 
 def _file_name(setup: Setup, kind: str) -> str:
+    suffix = "asdf" if kind in ("emicorr", "sirskernel") else "fits"
     if kind == "sirskernel":  # of all detectors
-        return f"{setup.figures.instrument}_{kind}".lower()
+        return f"{setup.figures.instrument}_{kind}.{suffix}".lower()
     parts = [setup.figures.instrument, setup.detector]
     if not for_all_subarrays(setup, kind):
         window = setup.subarray == WINDOW
@@ -95,7 +109,7 @@ def _file_name(setup: Setup, kind: str) -> str:
         parts.append(setup.bandpass)
     if kind in ("dark", "reset") or setup.pattern.interleaved:
         parts.append(setup.readpatt)
-    return "_".join([*parts, kind]).lower()
+    return f"{'_'.join([*parts, kind])}.{suffix}".lower()
 
 
 def _mask(path: Path, setup: Setup, truth: Truth) -> Path:

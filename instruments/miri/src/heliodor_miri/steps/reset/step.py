@@ -37,7 +37,9 @@ class Reset(Step[ResetParams]):
     def subtract(self, ramp: Ramp, piece: Piece) -> None:
         """Subtract from the rows of one integration; NaN counts as zero."""
         index = min(self.before + piece.integration, self.last)
-        for group in range(self.ngroups):
-            correction = self.correction.rows(piece.row_start, piece.row_stop, index, group)
-            integrations = (piece.integration, piece.integration + 1)
+        corrections = self.correction.images(
+            piece.row_start, piece.row_stop, index, slice(0, self.ngroups)
+        )
+        integrations = (piece.integration, piece.integration + 1)
+        for group, correction in enumerate(corrections):
             subtract_frame(ramp.data, correction, *integrations, group, piece.row_start)

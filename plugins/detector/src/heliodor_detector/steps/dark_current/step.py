@@ -66,11 +66,7 @@ class DarkCurrent(Step[DarkCurrentParams]):
         for index, integrations in self._shares(ramp):
             if integrations.start == integrations.stop and self.output is None:
                 continue
-            tail = None
-            if self.extrapolated:
-                tail = self._read(piece, index, self.nstored - 2, self.nstored)
-            for group, start in enumerate(self.starts):
-                dark = self._group(piece, index, start, tail)
+            for group, dark in enumerate(self._groups(piece, index)):
                 subtract_frame(
                     ramp.data,
                     dark,
@@ -113,6 +109,19 @@ class DarkCurrent(Step[DarkCurrentParams]):
         for integration in range(last):
             yield (integration,), slice(min(integration, alone), min(integration + 1, alone))
         yield (last,), slice(alone, nints)
+
+    def _groups(self, piece: Piece, index: tuple[int, ...]) -> Iterator[np.ndarray]:
+        """Give the dark of each group; its values are gone with the next."""
+        rows = piece.row_start, piece.row_stop
+        if self.extrapolated:
+            tail = self._read(piece, index, self.nstored - 2, self.nstored)
+        elif self.averaged:
+            tail = None
+        else:  # they are as they stand in the file
+            yield from self.dark.images(*rows, *index, slice(0, len(self.starts)))
+            return
+        for start in self.starts:
+            yield self._group(piece, index, start, tail)
 
     def _group(
         self, piece: Piece, index: tuple[int, ...], start: int, tail: np.ndarray | None
