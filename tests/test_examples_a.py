@@ -10,7 +10,14 @@ import pytest
 from heliodor.bits import DO_NOT_USE, JUMP_DET, PERSISTENCE, REFERENCE_PIXEL, SATURATED
 from heliodor.plugins import registry
 from heliodor.stepfiles import find
-from heliodor.testing import check_pieces, conformance, made_up_ramp, make_ramp, run_step
+from heliodor.testing import (
+    check_pieces,
+    conformance,
+    made_up_image,
+    made_up_ramp,
+    make_ramp,
+    run_step,
+)
 from heliodor_detector.steps.ramp_fit import SPEC as RAMP_FIT
 from heliodor_simulate import recovery, split
 
@@ -205,11 +212,12 @@ def test_05_stripes_are_taken_out(striped):
     assert abs(np.nanmedian(after - before)) < 0.1 * stripes(plain)
 
 
-def test_05_pieces_do_not_matter():
+def test_05_keeps_the_rules():
     ramp = made_up_ramp()
-    ramp.keywords["FASTAXIS"] = 1
+    ramp.keywords.update({"FASTAXIS": 1, "INSTRUME": "NIRCAM"})
     references = {name: np.full((130, 96), 5, np.float32) for name in ("gain", "readnoise")}
     spec = step("05-group-stripes", "GroupStripes")
+    conformance(spec, ramp, references)  # it calls the ramp_fit that is installed
     after, outcome = check_pieces(spec, ramp, references, calls=[RAMP_FIT])
     assert outcome.status == "COMPLETE"
     np.testing.assert_array_equal(after.data[:, 0], ramp.data[:, 0])
@@ -289,6 +297,13 @@ def test_09_segments_are_cleaned_as_one(whole, copied, tmp_path):
     assert scatter(at_once) < 0.5 * scatter(plain)
 
 
+def test_09_keeps_the_rules():
+    ramps = [made_up_ramp(), made_up_ramp(seed=2)]
+    for ramp in ramps:
+        ramp.keywords["FASTAXIS"] = 1
+    conformance(step("09-stripes-of-all-segments", "StackedStripes"), ramps)
+
+
 # ------------------------------------------------------------------ 2
 
 
@@ -318,3 +333,16 @@ def test_02_flags_reach_later_exposures(simulated, copied, tmp_path):
     assert not flags[0].any()
     np.testing.assert_array_equal(flags[1], saturated)
     assert not flags[2].any()
+
+
+def test_02_keeps_the_rules():
+    images, ramps = [made_up_image(), made_up_image(seed=2)], [made_up_ramp(), made_up_ramp(seed=2)]
+    for number, pair in enumerate(zip(images, ramps, strict=True)):
+        for one in pair:
+            when = 60000.0 + number / 48
+            one.keywords.update({"DETECTOR": "NRCA1", "EXPSTART": when, "EXPEND": when})
+    inputs = [{"ramp": ramp} for ramp in ramps]
+    spec = step("02-persistence-flags", "PersistenceFlags")
+    conformance(spec, images, inputs=inputs)
+    (_, later), _ = check_pieces(spec, images, inputs=inputs)
+    assert (later.planes["dq"] & PERSISTENCE).any()

@@ -13,11 +13,12 @@ import asdf
 import numpy as np
 import pytest
 from heliodor.bits import DO_NOT_USE, JUMP_DET, REFERENCE_PIXEL, SATURATED
+from heliodor.comparing import THREADS
 from heliodor.data import Keywords, Product, Ramp
 from heliodor.declare import Layout, StepSpec
 from heliodor.plugins import Offer, registry
 from heliodor.stripes import Stripes
-from heliodor.testing import THREADS, check_pieces, check_scratch, make_ramp, run_step
+from heliodor.testing import check_pieces, check_scratch, make_ramp, run_step
 
 OFFERS = [offer for offers in registry().steps.values() for offer in offers]
 NY, NX = 150, 24

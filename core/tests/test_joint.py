@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from heliodor.declare import Output, Phase, StepSpec
 from heliodor.errors import NotYetError, StepError, UsageError
 from heliodor.params import Params, parameter
 from heliodor.step import Skipped, Step
+from heliodor.testing import conformance, made_up_ramp, run_step
 
 PIPELINE = """
 name: made_up_detector1
@@ -143,6 +145,34 @@ def test_segments_only(calibrate):
     assert found[0] == pytest.approx(found[1])
     assert found[2] != pytest.approx(found[0])
     assert [result.products["ramp"].keywords["NMEMBERS"] for result in results] == [2, 2, 1]
+
+
+class Uneven(Common):
+    """Keeps the number of threads, which is nobody's business."""
+
+    def bring(self, members):
+        super().bring(members)
+        members[1].data.keywords["THREADS"] = self.threads
+
+
+def test_it_is_held_to_what_it_promises():
+    ramps = [made_up_ramp((2, 3, 4, 8)), made_up_ramp((2, 3, 4, 10), seed=2)]
+    inputs = [
+        {"level": Product("level", PLAIN, {"data": np.full((1, 1), level)}, ramp.keywords)}
+        for level, ramp in zip((5.0, 7.0), ramps, strict=True)
+    ]
+    common = next(each for each in STEPS if each.name == "common")
+    careful = replace(common, phases=(replace(BRING, writes=("data", "groupdq")),))
+    conformance(careful, ramps, inputs=inputs)
+    with pytest.raises(AssertionError, match="exposure_1: groupdq has changed, but its phases do"):
+        conformance(common, ramps, inputs=inputs)
+    with pytest.raises(AssertionError, match=r"differs from one thread .*: exposure_2 keyword THR"):
+        conformance(replace(careful, impl=f"{__name__}:Uneven"), ramps, inputs=inputs)
+    with pytest.raises(AssertionError, match="its scope is association: give one exposure, or a"):
+        conformance(careful, ramps[0], inputs=inputs[0])
+    outcome = run_step(careful, ramps, inputs=inputs)
+    assert [ramp.keywords["NMEMBERS"] for ramp in ramps] == [2, 2]
+    assert set(outcome.products) == {"levels", "own", "exposure_2/own"}
 
 
 @pytest.mark.parametrize("edits", ["[]", SEGMENTS])

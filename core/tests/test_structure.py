@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import textwrap
+from dataclasses import replace
 
 import heliodor
 import numpy as np
@@ -21,7 +23,7 @@ from heliodor.errors import (
 )
 from heliodor.params import Params, parameter
 from heliodor.step import Skipped, Step
-from heliodor.testing import make_ramp, run_step
+from heliodor.testing import conformance, made_up_ramp, make_ramp, run_step
 
 PIPELINE = """
 name: made_up_detector1
@@ -163,6 +165,7 @@ STEPS = (
     step(Correct, phases=(SUBTRACT,), reads=("rate",)),
     step(Draft, params=DraftParams, phases=(SUBTRACT,), calls=("double", "slopes")),
     step(Greedy),
+    step(Double, "whole", phases=DOUBLE.phases, in_memory=True),
     step(Greedy, "endless", calls=("endless",)),
 )
 PART = "name: part\nfor: {stage: 1}\noptions: {twice: true}\nsteps:\n" + (
@@ -370,6 +373,36 @@ def test_parameters_of_what_is_called(calibrate, first):
         calibrate(edits, parameters={"draft/slops.scale": 0.5})
 
 
+def test_a_document_gives_parameters_to_what_is_called(calibrate, first):
+    edits = "[{insert: draft, before: add}, {remove: double}, {set: {draft/slopes.scale: 0.5}}]"
+    result = calibrate(edits)
+    np.testing.assert_array_equal(rate(result), first - first + 1)
+    (_, slopes) = result.plan.steps[0].calls
+    assert str(slopes.origins["scale"]) == "user file, my.yaml:2"
+    with pytest.raises(UsageError, match=r"draft/slops.scale \(user file, my.yaml:2\): There"):
+        calibrate(edits.replace("slopes", "slops"), do=plan)
+    with pytest.raises(PipelineError, match="no step labelled 'draf/slopes'"):
+        calibrate(edits.replace("draft/slopes", "draf/slopes"), do=plan)
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".asdf"])
+def test_parameters_of_what_is_called_are_saved(calibrate, tmp_path, suffix):
+    from heliodor.savedparameters import save
+
+    edits = "- {insert: draft, before: add}\n- {insert: {draft: {as: other}}, before: double}\n"
+    given = {"draft/slopes.scale": 0.5, "other/slopes.scale": 3}
+    saved = tmp_path / f"saved{suffix}"
+    save(calibrate(edits, do=plan, parameters=given), saved)
+    if suffix == ".yaml":
+        text = saved.read_text().partition("edits:\n")[2]
+        again = calibrate(edits + textwrap.dedent(text), do=plan)
+    else:
+        again = calibrate(edits, do=plan, parameter_files=saved)
+    scales = {each.label: each.calls[1].params.scale for each in again.steps if each.calls}
+    assert scales == {"draft": 0.5, "other": 3.0}
+    assert not any(file.left_out for file in again.parameter_files)
+
+
 def test_what_is_called_and_does_not_apply(calibrate):
     with pytest.raises(StepError, match="draft: slopes, which it calls, was not done: refused"):
         calibrate("[{insert: draft, before: add}]", parameters={"draft/slopes.refuse": True})
@@ -396,10 +429,63 @@ def test_such_steps_are_tested_on_arrays():
     assert (exposure.data == -3).all()
 
 
+def test_such_steps_are_held_to_what_they_promise():
+    steps = {each.name: each for each in STEPS}
+    ramp = made_up_ramp((2, 4, 40, 16))
+    rate = Product("rate", "ImageModel", {"data": np.ones((40, 16), np.float32)}, ramp.keywords)
+    conformance(steps["correct"], ramp, inputs={"rate": rate})
+    conformance(steps["draft"], ramp, calls=[DOUBLE, SLOPES])
+    conformance(steps["guard"], ramp)
+    with pytest.raises(AssertionError, match="it reads a rate: give one"):
+        conformance(steps["correct"], ramp)
+    # what is called reads the ramp, which is not there yet
+    early = replace(steps["draft"], prepare_reads=())
+    with pytest.raises(AssertionError, match=r"draft on scratch, .* differs from memory: data"):
+        conformance(early, ramp, calls=[DOUBLE, SLOPES])
+
+
+class Forgetful(Guard):
+    """Puts back the row of the first integration everywhere."""
+
+    def restore(self, ramp, piece):
+        ramp.data[piece.integration, :, 0] = self.notes.row[0]
+
+
+class Doubtful(Draft):
+    """Leaves in the flags what it has found out by calling."""
+
+    def subtract(self, ramp, piece):
+        ramp.groupdq[piece.integration, :, self.rate > 0] = 1
+
+
+@pytest.mark.parametrize(
+    ("impl", "name", "said"),
+    [
+        (Forgetful, "guard", "data has changed, but its phases do not declare"),
+        (Doubtful, "draft", "groupdq has changed, but its phases do not declare"),
+    ],
+)
+def test_such_a_step_that_breaks_its_promise(impl, name, said):
+    spec = next(each for each in STEPS if each.name == name)
+    phases = tuple(replace(phase, writes=()) for phase in spec.phases)
+    spec = replace(spec, impl=f"{__name__}:{impl.__name__}", phases=phases)
+    with pytest.raises(AssertionError, match=said):
+        conformance(spec, made_up_ramp((2, 4, 40, 16)), calls=[DOUBLE, SLOPES])
+
+
 @pytest.mark.parametrize("name", ["correct", "draft", "guard"])
 def test_such_steps_are_not_yet_run_by_themselves(calibrate, make_uncal, name):
     with pytest.raises(NotYetError, match=rf"{name} .*: it cannot be run by itself yet"):
         heliodor.run_step(name, make_uncal(keywords={"INSTRUME": "X"}))
+
+
+def test_what_holds_the_exposure_in_memory_is_refused_when_it_is_planned(calibrate):
+    edits = "[{insert: whole, after: add}]"
+    peak = calibrate(edits, do=plan).memory.peak
+    assert calibrate(edits, do=plan, max_memory=peak).memory.peak == peak
+    with pytest.raises(UsageError, match="whole would hold the whole exposure in memory"):
+        calibrate(edits, do=plan, max_memory=peak - 1)
+    calibrate(edits, do=plan, max_memory=10 * peak, skip=["whole"])
 
 
 def test_memory_of_what_is_called(calibrate):

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from heliodor import testing
-from heliodor.data import Product, Ramp
+from heliodor.comparing import same_in_pieces, same_on_scratch
+from heliodor.data import PLAIN, Product, Ramp
 from heliodor.declare import (
     Command,
     ModeSpec,
@@ -37,6 +37,7 @@ from heliodor.params import Params
 from heliodor.plugins import CORE, GROUP, Plugin, Registry, registry
 from heliodor.references.selectors import Found, NotApplicable, Sources, Unknown
 from heliodor.step import Step
+from heliodor.trial import Exposures, Trial, each_of, planes_of
 
 HEAVY = ("numpy", "numba", "pydantic", "astropy", "stdatamodels", "scipy", "matplotlib", "asdf")
 """What a declaration may not import."""
@@ -227,31 +228,42 @@ def _step(spec: StepSpec, plugins: Registry | None = None) -> Complaints:
                 yield f"{type(thing).__name__} is another when it has been pickled"
 
 
-def check_step(
-    spec: StepSpec,
-    exposure: Ramp | Product,
-    references: Mapping[str, Any],
-    may_clear: tuple[str, ...],
-    parameters: Mapping[str, Any],
-) -> None:
+def check_step(trial: Trial, exposure: Exposures, may_clear: tuple[str, ...]) -> None:
     """Hold what a step promises, on an exposure; see `heliodor.testing.conformance`."""
+    spec = trial.spec
     _refuse(spec, _step(spec))
-    missing = [n for n in spec.refs if not n.optional and n.type not in references]
-    asked = load(spec.params)(**parameters)
-    for need in missing:
-        if need.asked(exposure.keywords, asked):
-            raise AssertionError(f"{spec.name} needs a {need.type} reference: give one")
+    _refuse(spec, _lacking(trial, exposure))
     before = deepcopy(exposure)
-    after, outcome = testing.check_pieces(spec, exposure, references, **parameters)
-    if isinstance(exposure, Ramp):
-        testing.check_scratch(spec, exposure, references, **parameters)
-    found = list(_kept(spec, before, after, may_clear))
+    after, outcome = same_in_pieces(trial, exposure)
+    if not spec.in_memory:
+        same_on_scratch(trial, exposure)
+    found: list[str] = []
+    for number, (old, new) in enumerate(zip(each_of(before), each_of(after), strict=True), 1):
+        whose = f"exposure_{number}: " if isinstance(after, list) else ""
+        found += (f"{whose}{complaint}" for complaint in _kept(spec, old, new, may_clear))
     for kind, product in outcome.products.items():
         found += (f"{kind}: {complaint}" for complaint in _product(product))
-    found += _memory(spec, exposure, references, parameters)
+    found += _memory(trial, exposure)
     if outcome.status != "COMPLETE":
         found.append(f"on this exposure it has not run: {outcome.reason}")
     _refuse(spec, found)
+
+
+def _lacking(trial: Trial, exposure: Exposures) -> Complaints:
+    """Name what the step needs and was not given."""
+    spec, one = trial.spec, each_of(exposure)[0]
+    if isinstance(exposure, Ramp | Product) != (spec.scope == "exposure"):
+        yield f"its scope is {spec.scope}: give one exposure, or a list of several"
+    for name in spec.reads:
+        for inputs in [trial.inputs] if isinstance(trial.inputs, Mapping) else trial.inputs:
+            if name not in inputs:
+                yield f"it reads a {name}: give one, inputs={{'{name}': ...}}"
+    asked = load(spec.params)(**trial.parameters)
+    for each, params in ((spec, asked), *((c, load(c.params)()) for c in trial.called(one))):
+        for need in each.refs:
+            given = need.optional or need.type in trial.files[0]
+            if not given and need.asked(one.keywords, params):
+                yield f"{each.name} needs a {need.type} reference: give one"
 
 
 def _refuse(spec: StepSpec, complaints: Iterable[str]) -> None:
@@ -266,7 +278,7 @@ def _kept(
     from heliodor.bits import PIXEL
 
     writes = {plane for phase in spec.phases for plane in phase.writes}
-    old, new = _planes(before), _planes(after)
+    old, new = planes_of(before), planes_of(after)
     cleared = sum(PIXEL[name] for name in may_clear)
     for name, array in old.items():
         now = new.get(name)
@@ -291,50 +303,52 @@ def _kept(
         yield f"its unit is {after.unit}, not {before.unit}, when it has run"
 
 
-def _planes(data: Ramp | Product) -> dict[str, np.ndarray]:
-    if isinstance(data, Product):
-        return dict(data.planes)
-    names = ("data", "groupdq", "pixeldq", "zeroframe")
-    return {name: array for name in names if (array := getattr(data, name)) is not None}
-
-
 def _product(product: Product) -> Complaints:
-    if not product.unit:
+    if not product.unit and product.model != PLAIN:
         yield "it has no unit"
     for name, array in product.planes.items():
         if not array.dtype.isnative or not array.flags.c_contiguous:
             yield f"{name} is not a native C-contiguous array"
 
 
-def _memory(
-    spec: StepSpec,
-    exposure: Ramp | Product,
-    references: Mapping[str, Any],
-    parameters: Mapping[str, Any],
-) -> Complaints:
+def _memory(trial: Trial, exposure: Exposures) -> Complaints:
     """Compare the memory a step takes beside its input with what it says it takes."""
     copy = deepcopy(exposure)
     tracemalloc.start()
     try:
-        testing.run_step(spec, copy, references, **parameters)
+        trial.run(copy, 1, STRIP)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    image = 4 * int(np.prod(exposure.shape[-2:]))
-    said = 2 * image * (spec.adds + sum(need.planes for need in spec.refs))
-    if isinstance(exposure, Ramp):
-        memory = predict(exposure.shape, [Load(spec)])
-        said += memory.notes + memory.products
-        cuts = (each for phase in spec.phases for each in pieces(phase, exposure.shape, STRIP))
-        piece = max((_size(exposure, each) for each in cuts), default=0)
-    else:
-        piece = sum(array.nbytes for array in exposure.planes.values())
-    allowed = said + PIECES * max(piece, image) + (1 << 20)
+    exposures = each_of(exposure)
+    said, most = map(sum, zip(*(_claim(trial, one) for one in exposures), strict=True))
+    allowed = said + PIECES * most + (1 << 20)
     if peak > allowed:
         yield (
             f"it takes {peak / 1e6:.1f} MB of memory beside its input; what it declares, and "
             f"{PIECES} times a piece, is {allowed / 1e6:.1f} MB"
         )
+
+
+def _claim(trial: Trial, exposure: Ramp | Product) -> tuple[int, int]:
+    """Give what a step declares that it takes for an exposure, and the size of a piece."""
+    called = trial.called(exposure)
+    specs = (trial.spec, *called)
+    image = 4 * int(np.prod(exposure.shape[-2:]))
+    said = 2 * image * sum(one.adds + sum(need.planes for need in one.refs) for one in specs)
+    if isinstance(exposure, Product):
+        whole = sum(array.nbytes for array in exposure.planes.values())
+        return said, max(whole, image)
+    copies = tuple(plane for one in called for plane in one.writes)
+    memory = predict(exposure.shape, [Load(trial.spec, tuple(called), copies)])
+    cuts = (
+        each
+        for one in specs
+        for phase in one.phases
+        for each in pieces(phase, exposure.shape, STRIP)
+    )
+    piece = max((_size(exposure, each) for each in cuts), default=0)
+    return said + memory.notes + memory.products, max(piece, image)
 
 
 def _size(ramp: Ramp, piece: Any) -> int:

@@ -237,6 +237,8 @@ class StepSpec:
     makes : the products a step gives instead of changing its input in place
     reshapes : it changes the shape of the ramp
     stripes : it can work on superstripes that are not joined yet, see `heliodor.data.Ramp`
+    in_memory : it holds the whole exposure in memory, so that it cannot be done where a limit of
+        memory does not leave room for that
     adds : planes (ny, nx) it leaves with the ramp (for the plan)
     prepare_reads : planes of the ramp whose values its `prepare` reads; it may be called while
         earlier steps are still changing others
@@ -259,6 +261,7 @@ class StepSpec:
     makes: tuple[Output, ...] = ()
     reshapes: bool = False
     stripes: bool = False
+    in_memory: bool = False
     adds: int = 0
     prepare_reads: tuple[str, ...] = PLANES
     version: str = "1"

@@ -133,7 +133,9 @@ class Task:
         self.step.inputs = inputs or {}
         self.step.services = services or {}
         self.threads = threads
-        self.references = References(references)
+        self.references = (
+            references if isinstance(references, References) else References(references)
+        )
         self.workspace = workspace
         self.begun = False
         self.after = False

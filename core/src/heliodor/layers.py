@@ -117,8 +117,10 @@ class Layered:
     def add_settings(self, step: str, settings: Iterable[Setting]) -> None:
         """Take what documents set for a step (see `heliodor.documents.walk.StepUse`)."""
         for setting in settings:
+            called, _, param = setting.param.rpartition(".")
+            whose = f"{step}/{called}" if called else step
             where = str(setting.place)
-            self.add(setting.layer, where, step, setting.param, setting.value, setting.folder)
+            self.add(setting.layer, where, whose, param, setting.value, setting.folder)
 
     def add_file(self, file: ParameterFile) -> None:
         """Take what a parameter file says about steps."""

@@ -118,12 +118,14 @@ def read(
         parameters = tree
     subject = str(tree.get("class", "")).rpartition(".")[2]
     if subject.endswith("Pipeline"):
-        subject = f"calwebb_{squashed(subject.removesuffix('Pipeline'))}"
-        if subject not in pipeline:
+        named = {squashed(name.removeprefix("calwebb_")): name for name in pipeline}
+        subject = squashed(subject.removesuffix("Pipeline"))
+        if subject not in named:
             raise UsageError(
-                f"{path} has the parameters of {subject}; "
+                f"{path} has the parameters of calwebb_{subject}; "
                 f"this exposure goes through {next(iter(pipeline))}."
             )
+        subject = named[subject]
         reader.take("", parameters)
         reader.take_steps(tree.get("steps") or ())
     elif subject:

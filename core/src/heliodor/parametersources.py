@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,9 +68,21 @@ def for_pipeline(
     nodes = [node for _, node in found]
     steps = {name for node in nodes for name in (node.label, node.step)}
     steps |= {f"{top}{'/'.join(path)}" for path, _ in found for top in ("", "/")}
+    for path, node in found:
+        for caller in (node.label, "/".join(path), f"/{'/'.join(path)}"):
+            steps.update(_called(node.step, plugins, caller))
     names = (document.extends or document.name, document.name, usual)
     types = types_of([node.step for node in nodes if node.step in plugins.steps], names[0])
     return _read(types, names, steps, plugins, keywords, wanted)
+
+
+def _called(step: str, plugins: Registry, label: str) -> Iterator[str]:
+    """Name the steps that one may call, and those that these may call, as ``LABEL/CALLED``."""
+    for offer in plugins.steps.get(step, ()):
+        for name in offer.spec.calls:
+            if name not in label.split("/"):
+                yield f"{label}/{name}"
+                yield from _called(name, plugins, f"{label}/{name}")
 
 
 def for_step(

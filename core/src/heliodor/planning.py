@@ -32,6 +32,7 @@ from heliodor.plans import Plan, PlannedCopy, PlannedNode, PlannedSave, PlannedS
 from heliodor.plugins import Offer, Registry, registry
 from heliodor.products.names import product_name
 from heliodor.reachable import (
+    holding,
     inputs,
     left_out,
     loads,
@@ -162,7 +163,7 @@ class _Planner:
         )
         given = sum(each.in_memory for each in self.beside.values())
         memory = replace(memory, planes=memory.planes + given * self.request.together)
-        self._check_limit(memory)
+        self._check_limit(memory, nodes)
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
             self.files, self._reproduction(nodes), self.beside, locked.remarks(self.sources.lock),
@@ -197,10 +198,16 @@ class _Planner:
             return nodes
         return [replace(node, in_place=True) if node is last else node for node in nodes]
 
-    def _check_limit(self, memory: Memory) -> None:
+    def _check_limit(self, memory: Memory, nodes: list[PlannedNode]) -> None:
         limit = self.request.max_memory
         if limit is None or memory.peak <= limit:
             return
+        if held := holding(nodes):
+            raise UsageError(
+                f"{self.exposure.path}: {', '.join(held)} would hold the whole exposure in memory, "
+                f"which takes more than --max-memory {limit / 1e9:.2f}G allows. Leave it out "
+                f"(--skip), or allow {memory.peak / 1e9:.2f}G."
+            )
         if memory.least > limit:
             raise UsageError(
                 f"{self.exposure.path}: --max-memory {limit / 1e9:.2f}G is too little: steps and "
@@ -290,6 +297,7 @@ class _Planner:
         runs, reason = use.runs is not False, use.reason
         if runs and params.skip:
             runs, reason = False, f"skip is true ({origins['skip']})"
+        calls = self._calls(use, offer, ())
         changed = {
             name: origin
             for name, origin in origins.items()
@@ -310,7 +318,7 @@ class _Planner:
             on_error=use.on_error,
             round=use.round,
             wrappers=tuple(self._wrapper(wrapper, port) for wrapper in use.wrappers),
-            calls=self._calls(use, offer, ()) if runs else (),
+            calls=calls if runs else (),
             path=use.path,
             said=self.layers.said(use.label, use.step, use.path),
         )
@@ -338,7 +346,10 @@ class _Planner:
             offer = self.plugins.choose(name, self.exposure.keywords, trusted)
             inner = "/".join((*above[1:], name))
             label, path = f"{use.label}/{inner}", f"{use.path}/{inner}"
-            self.names |= {label, path}
+            names = {label, path, f"/{path}"}
+            for file in self.files:
+                self.layers.add_file(file.about(names, f"/{path}"))
+            self.names |= names
             params, origins = self.layers.resolve(label, load(offer.spec.params), path=path)
             changed = {n: o for n, o in origins.items() if o.layer != "declared default"}
             planned.append(

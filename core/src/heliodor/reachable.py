@@ -76,6 +76,17 @@ def loads(nodes: list[PlannedNode]) -> Iterator[Load]:
         yield Load(node.spec, tuple(each.spec for each in others), tuple(held), node.in_place)
 
 
+def holding(nodes: list[PlannedNode]) -> list[str]:
+    """Name the steps that hold a whole ramp in memory."""
+    return [
+        step.label
+        for node in nodes
+        if isinstance(node, PlannedStep) and node.runs
+        for step in (node, *node.wrappers, *node.all_calls)
+        if step.runs and step.spec.in_memory and step.on_ramp
+    ]
+
+
 def switches(nodes: list[PlannedNode]) -> dict[str, bool]:
     """Say which optional products are asked for."""
     return {

@@ -30,8 +30,8 @@ from heliodor.products.folder import check_folder
 from heliodor.recording import provenance, tell
 from heliodor.references.changed import ReferenceFiles
 from heliodor.scratch import Scratch
-from heliodor.services import opened, services
-from heliodor.step import Member, References
+from heliodor.services import Files, opened, services
+from heliodor.step import Member
 from heliodor.together import Broken, Convoy, begin
 from heliodor.workspace import MEMORY, Workspace
 
@@ -228,11 +228,11 @@ class Run:
             self.plan.exposure.rootname,
             data,
             {name: self.ports[port] for name, port in step.inputs.items()},
-            References(opened(self.files(step), data, stack)),
+            opened(self.files(step), data, stack),
             {},
         )
 
-    def files(self, step: PlannedStep) -> dict[str, Path]:
+    def files(self, step: PlannedStep) -> Files:
         """Give the reference files of a step, by type."""
         return self.references.of(step, self.ports)
 

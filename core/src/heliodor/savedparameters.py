@@ -109,8 +109,8 @@ def _options(plan: Plan) -> dict[str, Any]:
 
 
 def _addresses(plan: Plan, top: str) -> dict[str, PlannedStep]:
-    """Give the steps by their labels; where one occurs twice, by the path from the `top`."""
-    steps = {step.path: step for step in plan.steps}
+    """Give the steps, and those they call, by label; where one occurs twice, by path from `top`."""
+    steps = {each.path: each for step in plan.steps for each in (step, *step.all_calls)}
     often = Counter(step.label for step in steps.values())
     return {
         f"{top}/{path}" if often[step.label] > 1 else step.label: step

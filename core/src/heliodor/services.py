@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from heliodor.data import Product, Ramp
 from heliodor.declare import StepSpec
@@ -15,11 +15,15 @@ from heliodor.engine import STRIP, Outcome, Task
 from heliodor.errors import StepError
 from heliodor.layers import Layered, Origin
 from heliodor.references.files import Reference
+from heliodor.step import References
 from heliodor.workspace import MEMORY, Workspace
 
 if TYPE_CHECKING:
     from heliodor.params import Params
     from heliodor.plans import PlannedStep
+
+Files: TypeAlias = Mapping[str, Path | None]
+"""Reference files by type; None: it is known that none applies."""
 
 QUIET = logging.getLogger("heliodor.called")
 """Called steps tell only what is wrong."""
@@ -43,7 +47,7 @@ class Service:
 
     spec: StepSpec
     params: Params
-    files: Mapping[str, Path] = field(default_factory=dict)
+    files: Files = field(default_factory=dict)
     threads: int = 1
     strip: int = STRIP
     workspace: Workspace = MEMORY
@@ -99,20 +103,19 @@ class Service:
         return layers.resolve(self.spec.name, type(self.params))[0]
 
 
-def opened(
-    files: Mapping[str, Path], data: Ramp | Product, stack: ExitStack
-) -> dict[str, Reference]:
+def opened(files: Files, data: Ramp | Product, stack: ExitStack) -> References:
     """Open reference files for an exposure; they are closed with the stack."""
     found: dict[str, Reference] = {}
     for name, path in files.items():
-        found[name] = Reference(name, path, data.keywords, data.shape[-2:], data.stripes)
-        stack.callback(found[name].close)
-    return found
+        if path is not None:
+            found[name] = Reference(name, path, data.keywords, data.shape[-2:], data.stripes)
+            stack.callback(found[name].close)
+    return References(found, none=[name for name, path in files.items() if path is None])
 
 
 def services(
     steps: Iterable[PlannedStep],
-    files: Callable[[PlannedStep], Mapping[str, Path]],
+    files: Callable[[PlannedStep], Files],
     threads: int,
     strip: int,
     workspace: Workspace,

@@ -71,7 +71,11 @@ def run_single(
         reason = _left_out(offer.spec, answers)
     made: dict[str, Product] = {}
     if not reason:
-        files = {kind: each.path for kind, each in answers.items() if isinstance(each, Found)}
+        files = {
+            kind: each.path if isinstance(each, Found) else None
+            for kind, each in answers.items()
+            if isinstance(each, Found | NotApplicable)
+        }
         with ExitStack() as stack:
             outcome = execute(offer.spec, work, params, opened(files, work, stack), threads=threads)
         status, reason, made = outcome.status, outcome.reason, outcome.products

@@ -70,10 +70,16 @@ class Skipped:
 
 
 class References(Mapping[str, "Reference"]):
-    """The reference files of a step, by type."""
+    """The reference files of a step, by type.
 
-    def __init__(self, files: Mapping[str, Reference]):
+    Attributes
+    ----------
+    none : types of which it is known that no file applies: the user has said ``N/A``, or a source
+    """
+
+    def __init__(self, files: Mapping[str, Reference], none: Iterable[str] = ()):
         self._files = dict(files)
+        self.none = frozenset(none)
 
     def __getitem__(self, name: str) -> Reference:
         return self._files[name]

@@ -27,7 +27,8 @@ class PedestalStep(Step):
     def process(self, ramp):
         """Change a copy."""
         result = ramp.copy()
-        gain = fits.getdata(self.get_reference_file(ramp, "gain"))
+        name = self.get_reference_file(ramp, "gain")
+        gain = 1 if name == "N/A" else fits.getdata(name)
         groups = slice(None) if self.mode == "all" else slice(1)
         result.data[:, groups] += self.level * gain
         if self.flag:

@@ -15,7 +15,6 @@ from heliodor.declare import RefNeed, StepSpec
 from heliodor.engine import load
 from heliodor.errors import NotYetError, StepError, UsageError
 from heliodor.plugins import registry
-from heliodor.scratch import Scratch
 
 pytest.importorskip("stpipe")
 
@@ -218,12 +217,24 @@ def test_an_unknown_class_names_the_nearest():
         spec_of("np")
 
 
-def test_a_ramp_on_scratch_is_refused(tmp_path):
-    spec = spec_of("InPlaceStep")
-    with Scratch(tmp_path, 10**9, 1) as scratch:
-        step = load(spec.impl)(load(spec.params)(), 1, scratch)
-        with pytest.raises(UsageError, match="cannot be run with --max-memory"):
-            step.prepare(ramp(), {})
+def test_it_says_that_it_holds_the_exposure_in_memory():
+    assert spec_of("InPlaceStep").in_memory
+
+
+def test_that_no_reference_applies_reaches_the_step(monkeypatch):
+    from heliodor.products import to_model
+    from stpipe import crds_client
+
+    def asked(*arguments):
+        raise AssertionError("CRDS was asked")
+
+    monkeypatch.setattr(crds_client, "get_reference_file", asked)
+    model = to_model(ramp())
+    before = model.data.copy()
+    step = "stpipe:made_up.PedestalStep"
+    result = heliodor.run_step(step, model, references={"gain": "N/A"}, level=3)
+    np.testing.assert_array_equal(result.data, before + np.float32(3))
+    assert result.meta.ref_file.gain.name == "N/A"
 
 
 def test_a_single_step_on_a_model():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from heliodor.documents.addresses import find
@@ -34,7 +35,7 @@ from heliodor.documents.nodes import (
 )
 from heliodor.documents.parse import check, filled
 from heliodor.documents.yaml import Place
-from heliodor.errors import did_you_mean
+from heliodor.errors import PipelineError, did_you_mean
 
 
 def apply(document: Document, *files: Document, ports: Collection[str] = ()) -> Document:
@@ -202,10 +203,26 @@ def _set(document: Document, edit: Set) -> Document:
                 )
             document = dataclasses.replace(document, options=(*document.options, setting))
             continue
-        _, node = find(document, address, setting.place, StepNode)
-        more = dataclasses.replace(node, settings=(*node.settings, setting))
+        node, called = _whose(document, address, setting.place)
+        param = f"{called}.{setting.param}" if called else setting.param
+        own = dataclasses.replace(setting, param=param)
+        more = dataclasses.replace(node, settings=(*node.settings, own))
         document = changed(document, {id(node): (more,)})
     return document
+
+
+def _whose(document: Document, address: str, place: Place) -> tuple[StepNode, str]:
+    """Find the step that an address means, or that calls the one it means: ``draft/ramp_fit``."""
+    try:
+        return find(document, address, place, StepNode)[1], ""
+    except PipelineError:
+        caller, slash, called = address.rpartition("/")
+        while slash:
+            with suppress(PipelineError):
+                return find(document, caller, place, StepNode)[1], called
+            caller, slash, inner = caller.rpartition("/")
+            called = f"{inner}/{called}"
+        raise
 
 
 def options(document: Document) -> tuple[str, ...]:

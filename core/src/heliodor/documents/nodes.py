@@ -24,7 +24,10 @@ say otherwise.
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One parameter's value, and who gave it; names of files are relative to `folder`."""
+    """One parameter's value, and who gave it; names of files are relative to `folder`.
+
+    `param` of a step that the step calls has that one's name before it: ``ramp_fit.save_opt``.
+    """
 
     param: str
     value: Any

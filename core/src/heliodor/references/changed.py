@@ -13,7 +13,8 @@ import numpy as np
 from heliodor.data import Product, Ramp
 from heliodor.errors import HeliodorError, ReferenceError, StepError
 from heliodor.hashes import file_sha256
-from heliodor.references.selectors import Found, Made
+from heliodor.references.selectors import Found, Made, NotApplicable
+from heliodor.services import Files
 
 if TYPE_CHECKING:
     from heliodor.plans import PlannedStep
@@ -32,14 +33,16 @@ class ReferenceFiles:
         self._keywords = keywords
         self._ready: dict[tuple[str, object], Path] = {}
 
-    def of(self, step: PlannedStep, ports: Mapping[str, Ramp | Product]) -> dict[str, Path]:
+    def of(self, step: PlannedStep, ports: Mapping[str, Ramp | Product]) -> Files:
         """Give the reference files of a step, by type."""
-        files: dict[str, Path] = {}
+        files: dict[str, Path | None] = {}
         for name, answer in step.references.items():
             if isinstance(answer, Found):
                 files[name] = answer.path if answer.by is None else self._changed(name, answer)
             elif isinstance(answer, Made):
                 files[name] = self._made(name, ports[answer.port])
+            elif isinstance(answer, NotApplicable):
+                files[name] = None
         return files
 
     def close(self) -> None:

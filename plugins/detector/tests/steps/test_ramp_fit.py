@@ -368,7 +368,11 @@ def test_optional_product(fit):
     assert found["weights"] == pytest.approx(1 / found["var_rnoise"], rel=1e-6)
     assert found["crmag"] == 400
     slope = pixel(products["rateints"])["data"]
-    assert found["pedestal"] == pytest.approx(100 - 2 * slope, rel=1e-6)
+    assert found["pedestal"] == pytest.approx(100 - 2 * TGROUP * slope, rel=1e-6)
+    theirs = fit(data, flags, save_opt=True, pedestal_as_jwst=True, keywords={"DRPFRMS1": 1})[
+        "fitopt"
+    ]
+    assert pixel(theirs)["pedestal"] == pytest.approx(100 - 2 * slope, rel=1e-6)
 
 
 def test_optional_product_of_ramps_that_cannot_be_fitted(fit):

@@ -57,6 +57,7 @@ def resolve(rest: str, instead_of: StepSpec | None = None) -> StepSpec:
         takes=like.takes if like else "ramp",
         makes=makes,
         stripes=like.stripes if like else True,
+        in_memory=True,
         version=distribution(found),
     )
 

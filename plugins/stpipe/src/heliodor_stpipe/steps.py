@@ -11,10 +11,9 @@ from typing import Any, ClassVar
 
 from heliodor.data import Product, Ramp
 from heliodor.engine import load
-from heliodor.errors import HeliodorError, StepError, UsageError
+from heliodor.errors import HeliodorError, StepError
 from heliodor.params import Params
 from heliodor.step import References, Skipped, Step
-from heliodor.workspace import MEMORY
 
 from heliodor_stpipe.foreign import distribution, step_class
 from heliodor_stpipe.models import KINDS, Loan
@@ -35,17 +34,13 @@ class ForeignStep(Step[Params]):
 
     def prepare(self, data: Ramp | Product, refs: References) -> Skipped | None:
         """Make the foreign step, with its parameters and the references that were found."""
-        if self.workspace is not MEMORY:
-            raise UsageError(
-                f"stpipe:{self.path} holds the whole exposure in memory, more than once; it cannot "
-                "be run with --max-memory."
-            )
         given = {
             name: str(value) if isinstance(value, Path) else value
             for name, value in self.params
             if name not in ("skip", *GIVES) and value is not None
         }
         overrides = {f"override_{name}": str(refs[name].path) for name in refs}
+        overrides |= {f"override_{name}": "N/A" for name in refs.none}
         with self._named():
             self.foreign = step_class(self.path)(**{**overrides, **given})
         self.products: dict[str, Product] = {}

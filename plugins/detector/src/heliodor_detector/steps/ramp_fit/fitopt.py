@@ -83,7 +83,7 @@ def describe_segments(
         `fit_ramps`
     rates : (ny, nx) float64 [DN/s], median over the exposure
     rateints : see `fit_ramps`; not `data` itself
-    lead : mean time of the first group, in groups
+    lead : mean time of the first group since the reset [s]
     fits : (7, nints, nsegments, ny, nx) float32 zeros; filled in the order of `FITS`
     pedestal : (nints, ny, nx) float32; set to the value at the beginning of the integration [DN]
     crmag : (nints, njumps, ny, nx) float32 zeros; filled with the step at each jump [DN]

@@ -35,6 +35,10 @@ class RampFitParams(Params):
         "With LIKELY, judge jumps by a median rate that differences of saturated groups take part "
         "in, as jwst 3.0.0 does.",
     )
+    pedestal_as_jwst: bool = parameter(
+        False,
+        "With save_opt, reckon PEDESTAL as if a group took one second, as jwst 3.0.0 does.",
+    )
     maximum_cores: str | None = parameter(
         "1", "Accepted for compatibility; has no effect, the run's threads are used."
     )

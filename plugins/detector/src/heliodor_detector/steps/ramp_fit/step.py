@@ -203,6 +203,8 @@ class RampFit(Step[RampFitParams]):
         nframes, gap = int(self.keywords["NFRAMES"]), int(self.keywords.get("GROUPGAP") or 0)
         dropped = int(self.keywords.get("DRPFRMS1") or 0)
         lead = ((nframes + 1) / 2 + dropped) / (nframes + gap)
+        if not self.params.pedestal_as_jwst:
+            lead *= self.clock[0]
         most = np.empty((ny, 2), np.int64)
         common = (self.groups, self.clock, self.suppress)
 
