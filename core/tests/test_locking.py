@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -148,8 +149,8 @@ def sha256(path: Path) -> str:
 # ------------------------------------------------------------------ making one
 
 
-def test_a_lock_names_what_is_used(locked, tmp_path):
-    read = lockfile.read(locked())
+def test_a_lock_names_what_is_used(calibrate, locked, tmp_path):
+    read = lockfile.read(path := locked())
     template = tmp_path / "cache" / "template_0001.fits"
     assert read.files == {
         "template_0001.fits": lockfile.LockedFile(
@@ -158,8 +159,9 @@ def test_a_lock_names_what_is_used(locked, tmp_path):
     }
     types = {"template": "template_0001.fits", "mask": "N/A", "flat": "none"}
     assert read.exposures == {"jw01234001001_02101_00001_nrca1_uncal.fits": types}
-    assert read.versions == {"heliodor-x": "1.0"}
+    assert read.versions == {"heliodor": version("heliodor"), "heliodor-x": "1.0"}
     assert str(tmp_path) not in read.text()
+    assert calibrate(do=lambda exposure, **options: lock([exposure], path, **options)) == read
 
 
 def test_what_is_not_here_is_fetched_once(calibrate, make_uncal):
@@ -280,6 +282,7 @@ def test_a_type_that_is_not_in_the_lock(calibrate, locked):
         ({"parameter_files": "mine.asdf"}, "--pars mine.asdf"),
         ({"parameter_references": False}, "--no-pars"),
         ({"not_for_science": True}, "--not-for-science"),
+        ({"context": "rules_0008"}, "--context rules_0008"),
     ],
 )
 def test_nothing_is_added_to_a_lock(calibrate, locked, options, said):

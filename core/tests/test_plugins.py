@@ -14,6 +14,8 @@ from heliodor.declare import (
     Instrument,
     Match,
     ModeSpec,
+    Part,
+    ReferenceType,
     Resource,
     RuleSpec,
     Scheme,
@@ -472,6 +474,12 @@ def test_selectors_of_one_rank_for_other_types(plugin):
     assert [failed.name for failed in Registry(points).failed] == ["b", "c"]
     points.append(plugin("heliodor-d", heliodor_selectors=[SelectorSpec("d", 200, "n:D")]))
     assert [failed.name for failed in Registry(points).failed] == ["a", "b", "c", "d"]
+
+
+def test_hook_heliodor_reference_types(plugin):
+    kind = ReferenceType("wisp", (Part("SCI", "yx"),))
+    found = Registry([plugin("heliodor-x", heliodor_reference_types=[kind])])
+    assert found.reference_types == [kind]
 
 
 def test_hook_heliodor_transforms(plugin):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ def plan(
     scratch: PathLike | None = None,
     online: bool = False,
     build: str | None = None,
+    context: str = "",
     parameter_files: PathLike | Iterable[PathLike] = (),
     parameter_references: bool = True,
     locked: PathLike | None = None,
@@ -60,6 +62,8 @@ def plan(
     scratch : folder for those files; that of the products by default
     online : whether what the plan depends on may be fetched, such as parameter references
     build : operational build to follow, such as ``"9.3"``
+    context : rules by which CRDS chooses references, such as ``"jwst_1293.pmap"``; that of the
+        build, of CRDS_CONTEXT, or of the server by default
     parameter_files : of the `jwst` package (ASDF), of steps or of the pipeline
     parameter_references : whether those count that operations use (``pars-*``)
     locked : file of `lock` that alone says which references and parameter files are used
@@ -87,6 +91,7 @@ def plan(
         scratch=None if scratch is None else Path(scratch),
         online=online,
         build=build,
+        context=context,
         parameter_files=_paths(parameter_files),
         parameter_references=parameter_references,
         locked=None if locked is None else Path(locked),
@@ -179,6 +184,7 @@ def run_step(
     references: Mapping[str, PathLike] | PathLike | None = None,
     threads: int = 1,
     use: str | None = None,
+    context: str = "",
     parameter_references: bool = True,
     **parameters: Any,
 ) -> JwstDataModel | dict[str, JwstDataModel]:
@@ -191,6 +197,7 @@ def run_step(
     references : file by type, or a folder to search
     threads : pieces worked on at once
     use : distribution whose implementation is wanted
+    context : as of `plan`
     parameter_references : whether that of the step counts (``pars-jumpstep``), if it is found
     **parameters : of the step; a step that is asked for by name is run even where its default is
         to be left out
@@ -209,7 +216,9 @@ def run_step(
 
     given = references if isinstance(references, Mapping) else {}
     folders = () if references is None or isinstance(references, Mapping) else (Path(references),)
-    return run_single(name, data, given, folders, threads, use, parameters, parameter_references)
+    return run_single(
+        name, data, given, folders, threads, use, parameters, parameter_references, context
+    )
 
 
 def lock(
@@ -238,7 +247,8 @@ def lock(
     plans = [path if isinstance(path, Plan) else _online(path, options) for path in paths]
     made = locking.lock(plans, observer)
     if out is not None:
-        made.write(Path(out))
+        made = replace(made, path=Path(out))
+        made.write(made.path)
     return made
 
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from heliodor import cli
-from heliodor.declare import Command, ModeSpec, StepSpec
+from heliodor.declare import Command, ModeSpec, ReferenceType, StepSpec
 from heliodor.errors import PluginError
 
 
@@ -38,15 +38,11 @@ def record(given: Any) -> None:
                     f"one exposure, and none otherwise; the scope is {given.scope}"
                 )
             given.applies.accepts({})
-            looks = {phase.looks == "association" for phase in given.phases}
-            if looks and looks != {given.scope != "exposure"}:
-                raise PluginError(
-                    f"step {given.name}: all phases look at association if the scope is more than "
-                    f"one exposure, and none otherwise; the scope is {given.scope}"
-                )
         case ModeSpec():
             given.match.accepts({})
             given.pipelines.items()
+        case ReferenceType():
+            given.applies.accepts({})
         case Command() if given.name in cli.COMMANDS:
             raise PluginError(f"the command {given.name} is Heliodor's own; choose another name")
 

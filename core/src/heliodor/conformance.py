@@ -21,6 +21,7 @@ from heliodor.data import PLAIN, Product, Ramp
 from heliodor.declare import (
     Command,
     ModeSpec,
+    ReferenceType,
     RefNeed,
     Resource,
     RuleSpec,
@@ -60,7 +61,8 @@ def check_plugin(given: str | ModuleType) -> None:
     found = list(_light(plugin))
     for hook, records in plugin.records.items():
         for record in records:
-            name = getattr(record, "name", getattr(record, "path", record))
+            names = (getattr(record, each, None) for each in ("name", "path", "type"))
+            name = next(filter(None, names), record)
             try:
                 complaints = list(_CHECKS[hook](record, plugins))
             except HeliodorError as error:  # what it names cannot be loaded, or read
@@ -170,6 +172,18 @@ def _builds(resource: Resource, plugins: Registry) -> Complaints:
         yield from missing
         return
     parse(files(resource.package).joinpath(resource.path).read_text("utf-8"), resource.path)
+
+
+def _reference_type(kind: ReferenceType, plugins: Registry) -> Complaints:
+    if not kind.type or kind.type != kind.type.lower():
+        yield f"its type {kind.type!r} is not in small letters, as steps ask for it"
+    for part in kind.parts:
+        if part.axes and part.columns:
+            yield f"{part.name} has axes and columns: it is an array or a table"
+        if not all(letters.isalpha() for letters in part.axes.split("|") if part.axes):
+            yield f"the axes of {part.name} are a letter each, {part.axes!r} is not"
+        if any(unit != unit.upper() for unit in part.units):
+            yield f"the units of {part.name} are compared in capital letters"
 
 
 def _transform(transform: TransformSpec, plugins: Registry) -> Complaints:
@@ -352,6 +366,7 @@ _CHECKS: dict[str, Callable[[Any, Registry], Complaints]] = {
     "heliodor_pipelines": _pipeline,
     "heliodor_builds": _builds,
     "heliodor_schemes": _named,
+    "heliodor_reference_types": _reference_type,
     "heliodor_transforms": _transform,
     "heliodor_commands": _named,
 }

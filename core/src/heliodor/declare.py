@@ -146,6 +146,46 @@ class RefNeed:
         return self.header or f"R_{self.type.upper()[:6]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something that every reference file of a type holds; ``heliodor refs check`` looks for it.
+
+    Attributes
+    ----------
+    name : of the extension, or of the entry of an ASDF tree; ``a|b``: one of them
+    axes : of an array, a letter each: ``y`` and ``x`` are the detector's, and every other letter
+        has one length in a file (``nyx``); ``yx|nyx`` allows both; empty: not an array
+    columns : of a table; ``a|b``: one of them
+    units : that BUNIT may have; empty: any
+    nan : where values may be missing: nowhere, where DQ of the file says something, or anywhere,
+        because the steps take that for the mark of a bad pixel
+    optional : need not be there
+    """
+
+    name: str
+    axes: str = ""
+    columns: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    nan: Literal["never", "flagged", "marks"] = "flagged"
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceType:
+    """What the reference files of one type hold.
+
+    Attributes
+    ----------
+    type : the operational name (``gain``)
+    parts : what is in them
+    applies : files it is said of, by their own keywords; of several, the most specific counts
+    """
+
+    type: str
+    parts: tuple[Part, ...]
+    applies: Match = ANY
+
+
 def _chosen(params: Any, option: str) -> bool:
     """Whether a parameter is true, or has the value after ``=``."""
     name, equals, value = option.partition("=")
@@ -285,6 +325,7 @@ class ModeSpec:
     providers : distributions whose steps and pipelines it is made of, beside its own
     layout : of its detector
     simulation : figures the simulator needs, or None
+    detectors : values of DETECTOR that its instrument has
     """
 
     name: str
@@ -295,6 +336,7 @@ class ModeSpec:
     providers: tuple[str, ...] = ()
     layout: Layout = Layout()
     simulation: Resource | None = None
+    detectors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +350,7 @@ class Instrument:
     providers : distributions whose steps and pipelines its modes are made of
     layout : of its detectors
     simulation : figures the simulator needs, with a section for each mode that can be simulated
+    detectors : values of DETECTOR
     """
 
     name: str
@@ -315,6 +358,7 @@ class Instrument:
     providers: tuple[str, ...] = ()
     layout: Layout = Layout()
     simulation: Resource | None = None
+    detectors: tuple[str, ...] = ()
 
     def mode(
         self,
@@ -340,6 +384,7 @@ class Instrument:
             providers=self.providers,
             layout=self.layout,
             simulation=self.simulation,
+            detectors=self.detectors,
         )
 
 

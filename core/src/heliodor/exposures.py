@@ -8,20 +8,19 @@ from __future__ import annotations
 import logging
 import math
 import os
-import warnings
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 
 from heliodor.data import RAMP_MODEL, Keywords, Product, Ramp
 from heliodor.errors import ExposureError, UsageError
 from heliodor.fitsarrays import StoredArray, read_image
+from heliodor.fitsopen import compressed, opened
 from heliodor.hashes import file_sha256
 from heliodor.products.names import split_suffix
 from heliodor.stripes import Stripes
@@ -94,9 +93,9 @@ class Exposure:
         """Hash of the whole file; computed once for each state of the file."""
         return file_sha256(self.path)
 
-    def open(self) -> fits.HDUList:
-        """Open the file: arrays as they are stored, mapped into memory when looked at."""
-        return _open(self.path)
+    def open(self) -> AbstractContextManager[fits.HDUList]:
+        """Open the file for a while; see `heliodor.fitsopen.opened`."""
+        return opened(self.path)
 
 
 def look(path: str | Path, stage: int | None = None) -> Exposure:
@@ -116,7 +115,7 @@ def look(path: str | Path, stage: int | None = None) -> Exposure:
     path = Path(path)
     size = _readable_size(path)
     try:
-        with _open(path) as hdus:
+        with opened(path) as hdus:
             planes = tuple(hdu.name for hdu in hdus[1:])
             ends = [info["datLoc"] + info["datSpan"] for hdu in hdus if (info := hdu.fileinfo())]
             primary = hdus[0].header
@@ -386,25 +385,6 @@ def _readable_size(path: Path) -> int:
     if size == 0:
         raise ExposureError(f"{path}: is empty.")
     return size
-
-
-def _open(path: Path) -> fits.HDUList:
-    # what is wrong is said in our own words, by `look`
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)
-        return fits.open(
-            path,
-            memmap=True,
-            do_not_scale_image_data=True,
-            disable_image_compression=True,
-            lazy_load_hdus=False,
-        )
-
-
-def compressed(path: Path) -> bool:
-    """Whether a file is packed with gzip."""
-    with open(path, "rb") as file:
-        return file.read(2) == b"\x1f\x8b"
 
 
 def _read(

@@ -126,10 +126,11 @@ class FlagCounter:
     Parameters
     ----------
     ramp : the exposure, before its first step
+    planes : those that may have bits already
     """
 
-    def __init__(self, ramp: Ramp):
-        self._counts = count(ramp)
+    def __init__(self, ramp: Ramp, planes: Collection[str] = PLANES):
+        self._counts = count(ramp, planes=planes)
 
     def added(self, ramp: Ramp, spec: StepSpec) -> dict[str, int]:
         """Count what has been added since the last call, by bit name."""

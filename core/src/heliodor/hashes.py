@@ -36,12 +36,12 @@ def file_sha256(path: str | Path) -> str:
         Hexadecimal digits.
     """
     place = str(Path(path).resolve())
-    state = _state(place)
+    state = state_of(place)
     found = _known.get((place, state)) or _recall(place, state)
     if not found:
         with open(place, "rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-        if _state(place) == state and time.time_ns() - max(state[1:3]) > SETTLED:
+        if state_of(place) == state and time.time_ns() - max(state[1:3]) > SETTLED:
             _remember(place, state, found)
     _known[place, state] = found
     return found
@@ -52,7 +52,8 @@ def store() -> Path:
     return cache.folder() / "hashes.sqlite"
 
 
-def _state(place: str) -> State:
+def state_of(place: str) -> State:
+    """Tell the state of a file, without reading it."""
     found = os.stat(place)
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 

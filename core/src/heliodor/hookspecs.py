@@ -20,6 +20,7 @@ import pluggy
 from heliodor.declare import (
     Command,
     ModeSpec,
+    ReferenceType,
     Resource,
     RuleSpec,
     Scheme,
@@ -84,6 +85,18 @@ def heliodor_selectors() -> Iterable[SelectorSpec]:  # type: ignore[empty-body]
     Returns
     -------
     iterable of `SelectorSpec`
+    """
+
+
+@hookspec
+def heliodor_reference_types() -> Iterable[ReferenceType]:  # type: ignore[empty-body]
+    """Offer what reference files of a type hold, for ``heliodor refs check``.
+
+    Several may be offered for one type, for different files (``applies``).
+
+    Returns
+    -------
+    iterable of `ReferenceType`
     """
 
 

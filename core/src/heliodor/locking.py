@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -97,9 +98,10 @@ def sync(
     read, sources = lockfile.read(path), Sources(folders=tuple(folders))
     before = states(read, read.files, sources)
     absent = {name: state for name, state in before.items() if state.path is None}
+    places = [state.source for state in absent.values() if state.source is not None]
     problem = ""
     try:
-        _fetch([state.source for state in absent.values() if state.source], path.name, observer)
+        _fetch([place for place in places if place.fetch], path.name, observer)
     except HeliodorError as error:
         problem = str(error)
     after = before | states(read, absent, sources)
@@ -110,13 +112,13 @@ def _synced(state: State, was_absent: bool, problem: str) -> Synced:
     if state.path is not None:
         return Synced(state.file.name, "fetched" if was_absent else "here", str(state.path))
     why = [state.problem]
-    if state.source is not None and state.source.absent:
+    if state.source is not None and state.source.fetch and state.source.absent:
         why.append(problem)
     return Synced(state.file.name, "missing", "", "; ".join(filter(None, why)))
 
 
 def _fetch(files: Iterable[Found], user: str, observer: Observer | None) -> None:
-    """Fetch those files that are not there and can be fetched; none is overwritten."""
+    """Fetch those files that are not there; none is overwritten."""
     absent = {found.path: found for found in files if found.absent}
     prefetch.fetch(absent.values(), {path: [user] for path in absent}, observer or Observer())
 
@@ -142,13 +144,16 @@ def _types(plan: Plan) -> dict[str, str]:
 
 
 def _versions(plans: Iterable[Plan], files: Iterable[LockedFile]) -> dict[str, str]:
-    """Give the versions of the distributions that had a say: modes, steps and selectors."""
+    """Give the versions of the core and of those that had a say: modes, steps and selectors."""
     plugins, names = registry(), {file.selector for file in files}
     asked = [plugins.owner(spec) for spec in plugins.selectors if spec.name in names]
     for plan in plans:
         asked.append(plugins.owner(plan.mode))
         asked += [step.offer.plugin for step in plan.steps if step.runs]
-    return {plugin.distribution: plugin.version for plugin in asked}
+    return {
+        "heliodor": version("heliodor"),
+        **{plugin.distribution: plugin.version for plugin in asked},
+    }
 
 
 def _add(files: dict[str, LockedFile], found: Found) -> None:

@@ -106,6 +106,11 @@ def types_of(steps: Iterable[str], pipeline: str = "") -> tuple[str, ...]:
     return tuple(types)
 
 
+def need(name: str) -> RefNeed:
+    """Give what is asked of a parameter reference."""
+    return RefNeed(name, KEYS, optional=True, exact=True, planes=0)
+
+
 def _read(
     types: tuple[str, ...],
     pipeline: Collection[str],
@@ -120,11 +125,7 @@ def _read(
     for name in named:
         if name not in types:
             raise UsageError(did_you_mean(name, types, "parameter reference here"))
-    needs = tuple(
-        RefNeed(name, KEYS, optional=True, exact=True, planes=0)
-        for name in types
-        if wanted.references or name in named
-    )
+    needs = tuple(need(name) for name in types if wanted.references or name in named)
     sources = replace(wanted.sources, overrides=named)
     answers = select_all(plugins.selectors, needs, keywords, sources)
     user = str(sources.exposure or "the exposure")
@@ -135,11 +136,11 @@ def _read(
 
     found = [
         replace(
-            one(answer.path, "parameter reference", f"{need.type}: {answer.why}"),
-            reference=(need.type, answer),
+            one(answer.path, "parameter reference", f"{each.type}: {answer.why}"),
+            reference=(each.type, answer),
         )
-        for need in needs
-        if isinstance(answer := answers[need.type], Found)
+        for each in needs
+        if isinstance(answer := answers[each.type], Found)
     ]
     own = wanted.files if sources.lock is None else locked.parameter_files(sources)
     return (*found, *(one(path, "user file", "--pars") for path in own))

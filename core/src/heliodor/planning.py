@@ -24,6 +24,7 @@ from heliodor.errors import (
     did_you_mean,
 )
 from heliodor.exposures import SIZES
+from heliodor.fitsopen import compressed
 from heliodor.layers import Layered
 from heliodor.memory import Memory, predict
 from heliodor.parametersources import Wanted
@@ -112,7 +113,8 @@ class _Planner:
                 f"{self.pipeline.document.name} takes {self.takes}."
             )
         self.beside = _beside(exposure, self.pipeline.document)
-        self.sources = request.sources(exposure.path)
+        usual = self.profile.build.context if self.profile else ""
+        self.sources = replace(request.sources(exposure.path), usual_context=usual)
         self.files = parametersources.for_pipeline(
             self.pipeline.document,
             mode.pipelines.get(stage, ""),
@@ -165,6 +167,7 @@ class _Planner:
         return Plan(
             self.exposure, self.mode, self.pipeline, tuple(nodes), self.facts, memory, self.request,
             self.files, self._reproduction(nodes), self.beside, locked.remarks(self.sources.lock),
+            self.sources,
         )  # fmt: skip
 
     def _reproduction(self, nodes: list[PlannedNode]) -> Reproduction | None:
@@ -174,8 +177,10 @@ class _Planner:
 
         running = [node for node in nodes if isinstance(node, PlannedStep) and node.runs]
         by = {step.spec.name: step.offer.plugin.distribution for step in running}
+        chosen = [answer for step in running for answer in step.references.values()]
+        contexts = {each.context for each in chosen if isinstance(each, Found) and each.context}
         lacking = (
-            *sentences(self.profile, own=not self.pipeline.distribution),
+            *sentences(self.profile, not self.pipeline.distribution, contexts),
             *self.profile.lacking(self.pipeline.bare, self.facts, by, self.trusted),
         )
         return Reproduction(self.profile.build, lacking)
@@ -209,7 +214,7 @@ class _Planner:
                 f"references of this exposure take {memory.least / 1e9:.2f} GB even with it on "
                 "scratch."
             )
-        if exposures.compressed(self.exposure.path):
+        if compressed(self.exposure.path):
             raise UsageError(
                 f"{self.exposure.path}: a compressed file is read as a whole, which takes more "
                 "than --max-memory allows. Unpack it first."
@@ -399,9 +404,9 @@ class _Planner:
                 if need.type not in own:
                     needs.setdefault(need.type, need)
         overrides = parametersources.overrides(self.request.references, self.files)
-        sources = replace(self.sources, overrides=overrides)
-        wanted = tuple(needs.values())
-        answers = select_all(self.plugins.selectors, wanted, self.exposure.keywords, sources)
+        self.sources = replace(self.sources, overrides=overrides)
+        wanted, keywords = tuple(needs.values()), self.exposure.keywords
+        answers = select_all(self.plugins.selectors, wanted, keywords, self.sources)
         for each in taken:
             answer = answers.get(each.type)
             if each.by and isinstance(answer, Found):

@@ -51,6 +51,8 @@ class Request:
     layer : who asks, of `heliodor.layers.LAYERS`
     together : exposures that are in memory at a time, because steps look at all of them
     build : name of the operational build to follow; None: none
+    context : version of the rules by which references are chosen, of sources that have such; empty:
+        the build's, or else their own
     online : whether what planning itself needs may be fetched, such as parameter references
     locked : file that alone says which references and parameter files are used; None: none
     not_for_science : whether missing references of made-up exposures may be made up as well
@@ -71,6 +73,7 @@ class Request:
     layer: str = "command line"
     together: int = 1
     build: str | None = None
+    context: str = ""
     online: bool = False
     locked: Path | None = None
     not_for_science: bool = False
@@ -81,6 +84,7 @@ class Request:
             self.references,
             self.folders,
             exposure,
+            self.context,
             online=self.online,
             lock=self.locked,
             not_for_science=self.not_for_science,
@@ -249,6 +253,7 @@ class Plan:
     build : the build that is followed, and what of it is not reproduced
     beside : earlier products of the exposure that are read with it, by port
     remarks : what else one who looks at the results might want to know
+    sources : where references were looked for
     """
 
     exposure: Exposure
@@ -262,6 +267,7 @@ class Plan:
     build: Reproduction | None = None
     beside: Mapping[str, Exposure] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    sources: Sources = field(default_factory=Sources)
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:
@@ -285,6 +291,12 @@ class Plan:
             for need in step.spec.refs
             if isinstance(answer := step.references.get(need.type), Unknown) and not need.optional
         )
+
+    @property
+    def contexts(self) -> tuple[str, ...]:
+        """Versions of the rules that chose its references; none if no source has such."""
+        found = (answer for answer in self.references.values() if isinstance(answer, Found))
+        return tuple(sorted({each.context for each in found} - {""}))
 
     @property
     def absent(self) -> tuple[tuple[str, Found], ...]:
@@ -419,6 +431,7 @@ class Plan:
             "pipeline": self.pipeline.document.name,
             "build": self.build.as_data() if self.build else None,
             "shape": list(self.exposure.shape),
+            "contexts": list(self.contexts),
             "parameter_files": [
                 {"file": str(file.path), "found": file.why, "left_out": list(file.left_out)}
                 for file in self.parameter_files

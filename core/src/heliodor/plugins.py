@@ -28,6 +28,7 @@ from heliodor.declare import (
     Command,
     Keywords,
     ModeSpec,
+    ReferenceType,
     Resource,
     RuleSpec,
     Scheme,
@@ -46,6 +47,7 @@ DECLARING = {
     "heliodor_modes": ModeSpec,
     "heliodor_rules": RuleSpec,
     "heliodor_selectors": SelectorSpec,
+    "heliodor_reference_types": ReferenceType,
     "heliodor_transforms": TransformSpec,
     "heliodor_pipelines": Resource,
     "heliodor_schemes": Scheme,
@@ -153,6 +155,9 @@ class Registry:
             self.steps.setdefault(spec.name, []).append(Offer(spec, plugin))
         self.modes: dict[str, ModeSpec] = self._by_name("heliodor_modes")
         self.rules: dict[str, RuleSpec] = self._by_name("heliodor_rules")
+        self.reference_types: list[ReferenceType] = [
+            each for _, each in self._records("heliodor_reference_types")
+        ]
         self.transforms: dict[str, TransformSpec] = self._by_name("heliodor_transforms")
         self.schemes: dict[str, Scheme] = self._by_name("heliodor_schemes")
         self.commands: dict[str, Command] = self._by_name("heliodor_commands")

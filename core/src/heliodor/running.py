@@ -21,7 +21,7 @@ from heliodor.errors import (
     OutputError,
     StepError,
 )
-from heliodor.flags import FlagCounter, named
+from heliodor.flags import PLANES, FlagCounter, named
 from heliodor.kernels import Compiled, watched
 from heliodor.observers import Observer
 from heliodor.plans import Plan, PlannedCopy, PlannedSave, PlannedStep
@@ -195,7 +195,8 @@ class Run:
             self.ports[port] = ramp = exposures.read_ramp(
                 exposure, plan.request.threads, self.workspace, plan.mode.layout.ramp
             )
-            self.flags[port] = FlagCounter(ramp)
+            read = PLANES if "GROUPDQ" in exposure.planes else ("pixeldq",)
+            self.flags[port] = FlagCounter(ramp, read)
 
     def _nodes(self) -> Iterator[PlannedStep]:
         number = 0

@@ -42,6 +42,7 @@ def run_single(
     use: str | None,
     parameters: Mapping[str, Any],
     parameter_references: bool = True,
+    context: str = "",
 ) -> JwstDataModel | dict[str, JwstDataModel]:
     """Run a step; see `heliodor.api.run_step`."""
     plugins = registry()
@@ -54,7 +55,7 @@ def run_single(
         offer = plugins.choose(name, work.keywords, _trusted(plugins, work.keywords), use)
     _refuse_company(offer.spec)
     name, layers = offer.spec.name, Layered()
-    sources = Sources(references, folders, source, online=True)
+    sources = Sources(references, folders, source, context, online=True)
     wanted = Wanted(sources, references=parameter_references)
     pars = parametersources.for_step(name, plugins, work.keywords, wanted)
     for file in pars:

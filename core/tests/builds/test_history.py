@@ -284,9 +284,13 @@ def test_a_strangers_step_is_said_to_be_one(history, pipeline):
 
 
 def test_what_no_plan_reproduces_is_said(history):
-    (context,) = sentences(history.profile("1.1"), own=False)
-    assert context.startswith("jwst_0011.pmap: no CRDS client is asked")
-    own, old = sentences(history.profile("1.0.3"), own=True)
+    (context,) = sentences(history.profile("1.1"), False, ())
+    assert context.startswith("jwst_0011.pmap: CRDS is not set up")
+    (context,) = sentences(history.profile("1.1"), False, ["jwst_0012.pmap"])
+    assert context == "jwst_0011.pmap: references are chosen by jwst_0012.pmap"
+    (context,) = sentences(history.profile("1.1"), False, ["jwst_0011.pmap"])
+    assert context.startswith("jwst_0011.pmap: not of all products")
+    own, old = sentences(history.profile("1.0.3"), True, ())
     assert "the order of steps" in own
     assert old == "the example: on record from jwst 1.1.0 on"
 

@@ -88,12 +88,39 @@ def test_a_tree_that_ends_too_early(path):
         asdffile.content(path)
 
 
-def test_what_is_not_read(tmp_path):
+def test_records_text_and_strided_arrays(tmp_path):
     path = tmp_path / "records.asdf"
-    records = np.zeros(3, [("a", "f4"), ("b", "i4")])
-    asdf.AsdfFile({"meta": {"reftype": "x"}, "records": records}).write_to(path)
-    with pytest.raises(ReferenceError, match=r"records\.asdf: arrays of records"):
+    records = np.array(
+        [(1, 2.5, [1, 2]), (3, 4.5, [3, 4])], [("a", "i4"), ("b", ">f8"), ("c", "i2", 2)]
+    )
+    plane = np.arange(20.0).reshape(4, 5)
+    tree = {
+        "meta": {"reftype": "x"},
+        "records": records,
+        "names": np.array(["one", "three"]),
+        "letters": np.array([b"ab", b"c"]),
+        "plane": plane,
+        "part": plane[1::2, ::2],
+    }
+    for storage in ("internal", "inline"):
+        asdf.AsdfFile(tree).write_to(path, all_array_storage=storage)
+        found = asdffile.content(path)
+        assert found["records"].dtype.names == ("a", "b", "c")
+        for name in ("a", "b", "c"):
+            np.testing.assert_array_equal(found["records"][name], records[name])
+        assert found["names"].tolist() == ["one", "three"]
+        assert found["letters"].tolist() == [b"ab", b"c"]
+        np.testing.assert_array_equal(found["part"], plane[1::2, ::2])
+        assert found["plane"].dtype.isnative
+
+
+def test_what_is_not_read(tmp_path):
+    path = tmp_path / "masked.asdf"
+    masked = np.ma.array(np.zeros(300), mask=np.arange(300) % 2)
+    asdf.AsdfFile({"meta": {"reftype": "x"}, "masked": masked}).write_to(path)
+    with pytest.raises(ReferenceError, match=r"masked\.asdf: masked arrays"):
         asdffile.content(path)
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ReferenceError, match=r"records\.asdf"):
+    asdf.AsdfFile({"meta": {"reftype": "x"}, "plane": np.zeros(300)}).write_to(path)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(ReferenceError, match=r"masked\.asdf"):
         asdffile.content(path)

@@ -219,6 +219,13 @@ def test_a_failure_names_all_and_comes_before_any_work(
     assert not (tmp_path / "out").exists()
 
 
+def test_of_many_exposures_a_message_names_some(calibrate, make_uncal, monkeypatch):
+    monkeypatch.setattr(Archive, "fetch", f"{__name__}:refuse")
+    many = [make_uncal(f"jw_{n}_uncal.fits", keywords={"INSTRUME": "X"}) for n in "abcde"]
+    with pytest.raises(ReferenceError, match=r"c_uncal.fits and 2 more: https://x.org"):
+        calibrate(do=lambda _, **more: run_all(many, **more))
+
+
 def test_what_is_not_there_and_not_fetched_is_missing(calibrate, tmp_path, monkeypatch):
     monkeypatch.setattr(Archive, "fetch", "")
     planned = calibrate(do=plan)

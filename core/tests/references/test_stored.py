@@ -179,6 +179,16 @@ def test_processes_at_once(five):
     assert [path.name for path in five.glob(".*")] == [stored.NAME]
 
 
+def test_what_a_killed_process_left_is_taken_away_in_time(five):
+    old, young = (five / f"{stored.NAME}.{name}" for name in ("1-1", "2-2"))
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    index.build(five)
+    assert not old.exists()
+    assert young.exists()
+
+
 def test_links_and_folders_that_look_like_files(five):
     (five / "folder.fits").mkdir()
     (five / "gone.fits").symlink_to(five / "nowhere")

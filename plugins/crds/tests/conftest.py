@@ -169,7 +169,12 @@ def fake(monkeypatch, tmp_path):
     server = Fake()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    for name in ("CRDS_REFERENCE_URI", "CRDS_MAPPING_URI", "CRDS_READONLY_CACHE"):
+    for name in (
+        "CRDS_REFERENCE_URI",
+        "CRDS_MAPPING_URI",
+        "CRDS_READONLY_CACHE",
+        "CRDS_DOWNLOAD_PLUGIN",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CRDS_SERVER_URL", server.url)
     monkeypatch.setenv("CRDS_CLIENT_TIMEOUT_SECONDS", "0.4")

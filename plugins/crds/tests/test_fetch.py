@@ -186,6 +186,12 @@ def test_settings_that_are_no_numbers_are_refused(fake, ask, monkeypatch, value)
         ask(DARK)
 
 
+def test_another_program_is_not_there_yet(fake, ask, monkeypatch):
+    monkeypatch.setenv("CRDS_DOWNLOAD_PLUGIN", "wget ${SOURCE_URL} -O ${OUTPUT_PATH}")
+    with pytest.raises(NotYetError, match="CRDS_DOWNLOAD_PLUGIN"):
+        ask(DARK)
+
+
 def test_refused(fake, ask, cache):
     fake.close()
     with pytest.raises(ReferenceError, match=rf"{fake.url}.*no connection.*refused.*3 times"):

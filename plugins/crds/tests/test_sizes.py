@@ -10,7 +10,7 @@ from heliodor_crds.sizes import remember, remembered
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "heliodor" / "crds-sizes.json"
+    return tmp_path / "cache" / "heliodor" / "crds" / "sizes.json"
 
 
 def test_what_a_server_says_is_remembered(fake):

@@ -272,19 +272,25 @@ def history(plugins: Registry) -> History:
     return History(plugins)
 
 
-def sentences(profile: Profile, own: bool) -> Iterable[str]:
+def sentences(profile: Profile, own: bool, contexts: Collection[str]) -> Iterable[str]:
     """Say what no plan reproduces of a build, whatever the exposure.
 
     Parameters
     ----------
     profile : the build's
     own : whether the pipeline is the user's own
+    contexts : that chose references
     """
-    if profile.build.context:
+    context = profile.build.context
+    if context and not contexts:
         yield (
-            f"{profile.build.context}: no CRDS client is asked; reference files are those given, "
-            "and parameter references (pars-*) of that context are not read"
+            f"{context}: CRDS is not set up; reference files are those given, and parameter "
+            "references (pars-*) of that context are not read"
         )
+    elif context and {*contexts} != {context}:
+        yield f"{context}: references are chosen by {', '.join(sorted(contexts))}"
+    elif context and not profile.build.crds_fixed:
+        yield f"{context}: not of all products of the build; CRDS_CTX in their headers says"
     if own:
         yield "the order of steps: the pipeline is your own, the build gives parameters only"
     yield from profile.unrecorded

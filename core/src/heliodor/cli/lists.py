@@ -250,7 +250,7 @@ def _plugins(arguments: argparse.Namespace) -> int:
                     plugin.version,
                     f"[red]failed[/] {plugin.error}" if plugin.error else plugin.state,
                     ", ".join(
-                        _counted(len(many), hook.removeprefix("heliodor_"))
+                        _counted(len(many), hook.removeprefix("heliodor_").replace("_", " "))
                         for hook, many in plugin.records.items()
                         if many
                     ),

@@ -28,7 +28,21 @@ exposure; 4 reference file missing or unusable; 5 plugin broken or ambiguous; 6 
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is nearest to a wrong command, and never exits by itself."""
+    """Says what is nearest to a wrong command, and never exits by itself.
+
+    Attributes
+    ----------
+    intermixed : options may stand between the words of a list
+    """
+
+    intermixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, with options and words in any order if that is asked for."""
+        if not self.intermixed:
+            return super().parse_known_args(args, namespace)
+        self.intermixed = False  # what follows calls this method again
+        return self.parse_known_intermixed_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError` with the message and how to get help."""
@@ -48,7 +62,7 @@ def parser(chosen: str | None = None) -> Parser:
     chosen : the command that will be run: a plugin's code is loaded for its own command only, and
         plugins are looked for only by commands that need them
     """
-    from heliodor.cli import builds, lists, lock, new, parameters, picture, pipeline, run
+    from heliodor.cli import builds, lists, lock, new, parameters, picture, pipeline, refs, run
 
     top = Parser(
         prog="heliodor",
@@ -59,7 +73,7 @@ def parser(chosen: str | None = None) -> Parser:
     top.add_argument("--version", action="store_true", help="print the version and end")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
 
-    def add(name: str, text: str, configure: Callable[[argparse.ArgumentParser], None]) -> None:
+    def add(name: str, text: str, configure: Callable[[Any], None]) -> None:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(parser=sub)
         sub.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -69,6 +83,7 @@ def parser(chosen: str | None = None) -> Parser:
 
     add("run", "Calibrate raw exposures.", run.configure_run)
     add("plan", "Show what would be done, without doing it.", run.configure_plan)
+    add("refs", "Explain, check or compare the references of exposures.", refs.configure)
     add("lock", "Write down which references exposures are calibrated with.", lock.configure_lock)
     add("sync", "Fetch and verify the references of a lock file.", lock.configure_sync)
     add("picture", "Draw products as PNG pictures.", picture.configure)

@@ -124,6 +124,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "the plan says what of it is not reproduced",
     )
     parser.add_argument(
+        "--context",
+        default="",
+        metavar="NAME",
+        help="rules by which CRDS chooses references, such as jwst_1293.pmap, latest, or a date "
+        "(default: that of --build, of CRDS_CONTEXT, or of the server)",
+    )
+    parser.add_argument(
         "--skip", action="append", default=[], metavar="STEP", help="leave out a step"
     )
     parser.add_argument(
@@ -160,6 +167,7 @@ def request(arguments: argparse.Namespace) -> Request:
         "max_memory": arguments.max_memory,
         "scratch": arguments.scratch,
         "build": arguments.build,
+        "context": arguments.context,
         "parameter_files": tuple(arguments.pars),
         "parameter_references": not arguments.no_pars,
         "locked": getattr(arguments, "locked", None),

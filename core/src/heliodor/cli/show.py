@@ -49,6 +49,8 @@ def plan(planned: Plan) -> None:
     print_table(("step", "passes", "parameters that are not defaults, references"), rows)
     if planned.build:
         _reproduction(planned.build)
+    if planned.contexts:
+        console().print(f"references by {verbatim(', '.join(planned.contexts))}")
     for file in planned.parameter_files:
         left = f"; left out: {', '.join(file.left_out)}" if file.left_out else ""
         console().print(

@@ -6,6 +6,7 @@ copied or converted here.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import re
@@ -349,16 +350,22 @@ def _header(made: _Made, hdu: str) -> fits.Header:
                 if place not in titles:
                     titles.add(place)
                     for text in ("", title, ""):
-                        header.append((" ", text), end=True)
-            header.append((key.name, made.values[hdu, key.name], key.comment), end=True)
+                        header.append(_card(" ", text), end=True)
+            header.append(_card(key.name, made.values[hdu, key.name], key.comment), end=True)
         for name, value, comment in made.extra.get(hdu, []):
-            header.append((name, value, comment), end=True)
+            header.append(_card(name, value, comment), end=True)
         if hdu == "PRIMARY":
             for entry in made.history:
                 header.add_history(entry)
         else:
             header.append(("EXTVER", 1, "extension value"), end=True)
     return header
+
+
+@functools.lru_cache(maxsize=4096, typed=True)
+def _card(name: str, value: Any, comment: str = "") -> fits.Card:
+    """Make a card; products have most of theirs in common, and a card knows its own text."""
+    return fits.Card(name, value, comment)
 
 
 def _fill_tree(made: _Made, extensions: list[Extension]) -> None:

@@ -133,21 +133,53 @@ def _array(loader: Any, tag: str, node: yaml.Node) -> np.ndarray:
     if isinstance(node, yaml.SequenceNode):
         return np.array(loader.construct_sequence(node, deep=True))
     entry = loader.construct_mapping(node, deep=True)
-    datatype = entry.get("datatype")
-    if not isinstance(datatype, str | None) or "strides" in entry or "mask" in entry:
-        raise ReferenceError("arrays of records or of parts of others are not read yet")
+    if "mask" in entry:
+        raise ReferenceError("masked arrays are not read yet")
     if "data" in entry:
-        return np.array(entry["data"], datatype)
+        return _written(entry["data"], entry.get("datatype"))
     if entry["source"] not in range(len(loader.blocks)):
         raise ReferenceError(f"there is no block {entry['source']}")
-    stored = np.dtype(datatype).newbyteorder("<" if entry["byteorder"] == "little" else ">")
-    values = np.frombuffer(
-        loader.blocks[entry["source"]],
-        stored,
-        count=int(np.prod(entry["shape"])),
-        offset=entry.get("offset", 0),
-    )
-    return values.astype(datatype).reshape(entry["shape"])
+    stored = _dtype(entry["datatype"], entry["byteorder"])
+    strides = entry.get("strides") or _strides(entry["shape"], stored.itemsize)
+    block, offset = loader.blocks[entry["source"]], entry.get("offset", 0)
+    values = np.ndarray(entry["shape"], stored, block, offset, strides)
+    return values.astype(stored.newbyteorder("="))
+
+
+def _written(data: list[Any], datatype: Any) -> np.ndarray:
+    """Make an array of values that stand in the tree."""
+    if isinstance(datatype, list) and isinstance(datatype[0], Mapping):
+        return np.array([tuple(row) for row in data], _dtype(datatype, "little"))
+    return np.array(data, None if datatype is None else _dtype(datatype, "little"))
+
+
+def _dtype(datatype: Any, byteorder: str) -> np.dtype:
+    """Give the type of stored values: numbers, text (``[ascii, 8]``), or records of these."""
+    if isinstance(datatype, str):
+        return np.dtype("?" if datatype == "bool8" else datatype).newbyteorder(
+            "<" if byteorder == "little" else ">"
+        )
+    if not isinstance(datatype[0], Mapping):
+        kind, length = datatype
+        return np.dtype(
+            f"{'S' if kind == 'ascii' else '<U' if byteorder == 'little' else '>U'}{length}"
+        )
+    columns: list[Any] = [
+        (
+            column["name"],
+            _dtype(column["datatype"], column.get("byteorder", byteorder)),
+            tuple(column.get("shape", ())),
+        )
+        for column in datatype
+    ]
+    return np.dtype(columns)
+
+
+def _strides(shape: list[int], itemsize: int) -> tuple[int, ...]:
+    steps = [itemsize]
+    for length in reversed(shape[1:]):
+        steps.append(steps[-1] * length)
+    return tuple(reversed(steps))
 
 
 def _plain(loader: Any, tag: str, node: yaml.Node) -> Any:

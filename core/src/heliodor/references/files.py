@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 
 from heliodor.bits import PIXEL
 from heliodor.errors import ReferenceError
 from heliodor.fitsarrays import StoredArray
+from heliodor.fitsopen import opened
 from heliodor.references import asdffile
 from heliodor.stripes import Stripes
 
@@ -55,17 +54,13 @@ class Reference:
         self.stripes = stripes
         self._keywords = keywords
         self.header: Mapping[str, Any]
+        self._open = ExitStack()
         try:
             if self.path.suffix == ".asdf":
                 self._hdus = fits.HDUList()
                 self.header = asdffile.keywords(self.path)
                 return
-            with warnings.catch_warnings():
-                # what is wrong with the file is said when something is read from it
-                warnings.simplefilter("ignore", AstropyWarning)
-                self._hdus = fits.open(
-                    self.path, memmap=True, do_not_scale_image_data=True, lazy_load_hdus=False
-                )
+            self._hdus = self._open.enter_context(opened(self.path, tiled=True))
             self.header = self._hdus[0].header
         except (OSError, ValueError) as error:
             raise ReferenceError(
@@ -74,7 +69,7 @@ class Reference:
 
     def close(self) -> None:
         """Close the file."""
-        self._hdus.close()
+        self._open.close()
 
     def has(self, extension: str) -> bool:
         """Whether there is an extension of that name with data."""

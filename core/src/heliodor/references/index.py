@@ -129,12 +129,12 @@ def read(
     return _entries(folder, (*kept, *filter(None, changes.values())), types, instrument)
 
 
-def build(folder: Path) -> Path:
+def build(folder: Path) -> stored.Index:
     """Make the index of a folder, or bring it up to date.
 
     Returns
     -------
-    the index
+    the index, with the rows of files that cannot be read
 
     Raises
     ------
@@ -148,7 +148,9 @@ def build(folder: Path) -> Path:
     changes = _changes(found, index.states if index else {}, folder)
     if changes or not index:
         stored.update(folder, changes)
-    return folder / stored.NAME
+        index = stored.look(folder, (), "")
+    assert index is not None
+    return index
 
 
 def scan(folder: Path) -> dict[str, State]:
@@ -163,7 +165,7 @@ def _scan(folder: str, below: str) -> Iterator[tuple[str, State]]:
         with os.scandir(os.path.join(folder, below)) as found:
             entries = list(found)
     except OSError as error:
-        log.warning("%s: is passed over: %s", os.path.join(folder, below), error.strerror)
+        _note(f"{os.path.join(folder, below)}: is passed over: {error.strerror}")
         return
     for entry in entries:
         name = f"{below}{entry.name}"

@@ -164,6 +164,7 @@ def refuse_additions(request: Request) -> None:
     added = {f"--ref {name}={value}": True for name, value in request.references.items()}
     added |= {f"--pars {path}": True for path in request.parameter_files}
     added |= {
+        f"--context {request.context}": bool(request.context),
         "--no-pars": not request.parameter_references,
         "--not-for-science": request.not_for_science,
     }

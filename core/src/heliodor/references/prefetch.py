@@ -15,6 +15,9 @@ from heliodor.references.selectors import Answer, Found
 if TYPE_CHECKING:
     from heliodor.plans import Plan
 
+NAMED = 3
+"""How many of those who need a file are named in a message."""
+
 
 def for_plans(plans: Iterable[Plan], observer: Observer) -> None:
     """Fetch all that exposures need, each file once.
@@ -122,5 +125,7 @@ def fetch(files: Iterable[Found], users: Mapping[Path, list[str]], observer: Obs
     if reasons:
         lines = ["reference files could not be fetched; nothing was begun.", *others]
         for path, why in reasons.items():
-            lines.append(f"{path.name}, {', '.join(users[path])}" + (f": {why}" if why else ""))
+            more = f" and {len(users[path]) - NAMED} more" if len(users[path]) > NAMED else ""
+            needed = ", ".join(users[path][:NAMED]) + more
+            lines.append(f"{path.name}, {needed}" + (f": {why}" if why else ""))
         raise ReferenceError("\n".join(lines))

@@ -112,6 +112,7 @@ class Sources:
     online : whether what a source needs for its answer may be fetched now
     lock : file that alone says what is used, see `heliodor.references.lockfile`
     not_for_science : whether a source may make up what is missing, for exposures that are made up
+    usual_context : that of the build that is followed; counts if no other is asked for
     """
 
     overrides: Mapping[str, str | Path] = field(default_factory=dict)
@@ -121,6 +122,7 @@ class Sources:
     online: bool = False
     lock: Path | None = None
     not_for_science: bool = False
+    usual_context: str = ""
 
 
 class Selector(Protocol):
@@ -173,7 +175,7 @@ class Override:
 
     def considered(self, need: RefNeed, keywords: Mapping[str, Any]) -> tuple[Considered, ...]:
         """Give the file that was named."""
-        if need.type not in self.overrides:
+        if str(self.overrides.get(need.type, "N/A")).upper() == "N/A":
             return ()
         name = Path(self.overrides[need.type]).name
         return (Considered(name, f"--ref {need.type}", chosen=True),)

@@ -11,22 +11,28 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from heliodor.errors import OutputError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 NAME = ".heliodor-index.sqlite"
 """Of the file, in the folder."""
 
 VERSION = 1
 """Of the tables; an index of another one is made anew."""
+
+ABANDONED = 3600
+"""Age of a file that nobody will finish any more [s]."""
 
 TABLES = """
 CREATE TABLE files (
@@ -85,19 +91,23 @@ def look(folder: Path, types: Collection[str] | None, instrument: str) -> Index 
     types : reference types of which rows are given, in capital letters; None: all
     instrument : value of INSTRUME of which rows are given; empty: all
     """
-    unreadable, fits = "keywords = '{}'", "keywords IS NOT NULL"
+    if not (folder / NAME).is_file():
+        return None
+    import sqlite3
+
+    unreadable, meant = "keywords = '{}'", "keywords IS NOT NULL"
     values: list[str] = []
     if types is not None:
-        fits += f" AND type IN ({', '.join('?' * len(types))})"
+        meant += f" AND type IN ({', '.join('?' * len(types))})"
         values += types
     if instrument:
-        fits += " AND instrument = ?"
+        meant += " AND instrument = ?"
         values.append(instrument)
     try:
         with _opened(folder) as database:
             every = database.execute("SELECT name, size, mtime_ns, ctime_ns, inode FROM files")
             states: dict[str, State] = {name: tuple(state) for name, *state in every}
-            asked = database.execute(f"SELECT * FROM files WHERE {unreadable} OR {fits}", values)
+            asked = database.execute(f"SELECT * FROM files WHERE {unreadable} OR {meant}", values)
             return Index(states, [_row(*values) for values in asked])
     except (sqlite3.Error, OSError, ValueError):
         return None
@@ -116,6 +126,8 @@ def update(folder: Path, changes: Mapping[str, Row | None]) -> None:
     NotWritten
         The folder is read-only, or the disk is full.
     """
+    import sqlite3
+
     path = folder / NAME
     new = folder / f"{NAME}.{os.getpid()}-{threading.get_ident()}"
     try:
@@ -124,6 +136,7 @@ def update(folder: Path, changes: Mapping[str, Row | None]) -> None:
             shutil.copyfile(path, new)
         _write(new, changes, fresh=not sound)
         new.replace(path)
+        _tidy(folder)
     except (sqlite3.Error, OSError) as error:
         raise NotWritten(f"{path}: cannot be written ({error})") from error
     finally:
@@ -132,6 +145,8 @@ def update(folder: Path, changes: Mapping[str, Row | None]) -> None:
 
 
 def _write(path: Path, changes: Mapping[str, Row | None], *, fresh: bool) -> None:
+    import sqlite3
+
     # nobody else knows of this file yet: no journal, and one wait for the disk
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = OFF")
@@ -163,8 +178,17 @@ def _stored(keywords: dict[str, Any] | None) -> str | None:
     return None if keywords is None else json.dumps(keywords, default=str)
 
 
+def _tidy(folder: Path) -> None:
+    """Take away what processes left that were killed as they wrote."""
+    for left in folder.glob(f"{NAME}.*"):
+        if time.time() - left.stat().st_mtime > ABANDONED:
+            left.unlink(missing_ok=True)
+
+
 def _sound(folder: Path) -> bool:
     """Whether there is an index with these tables, every page of which can be read."""
+    import sqlite3
+
     try:
         with _opened(folder) as database:
             return bool(database.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
@@ -175,6 +199,8 @@ def _sound(folder: Path) -> bool:
 @contextmanager
 def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
     """Open the index as a file that does not change: without locks."""
+    import sqlite3
+
     place = quote(str((folder / NAME).absolute()))
     with closing(sqlite3.connect(f"file:{place}?mode=ro&immutable=1", uri=True)) as database:
         (version,) = database.execute("PRAGMA user_version").fetchone()

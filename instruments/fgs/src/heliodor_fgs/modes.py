@@ -12,6 +12,7 @@ FGS = Instrument(
     providers=("heliodor-detector",),
     layout=Layout(full=(2048, 2048), outputs=4, planes=("ZEROFRAME",)),
     simulation=Resource("heliodor_fgs", "simulation.yaml"),
+    detectors=("GUIDER1", "GUIDER2"),
 )
 
 GUIDER = replace(FGS, layout=Layout(full=(2048, 2048), outputs=4, ramp="GuiderRawModel"))

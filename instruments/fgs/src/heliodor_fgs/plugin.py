@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from heliodor.declare import ModeSpec, Resource, StepSpec
+from heliodor.declare import ModeSpec, ReferenceType, Resource, StepSpec
 from heliodor.hookspecs import hookimpl
 
 from heliodor_fgs.modes import MODES
+from heliodor_fgs.reference_types import REFERENCE_TYPES
 from heliodor_fgs.steps.dq_init import SPEC as DQ_INIT
 from heliodor_fgs.steps.flat_field import SPEC as FLAT_FIELD
 from heliodor_fgs.steps.guider_cds import SPEC as GUIDER_CDS
@@ -36,3 +37,9 @@ def heliodor_pipelines() -> list[Resource]:
 def heliodor_builds() -> list[Resource]:
     """Offer what changed in these steps from build to build."""
     return [Resource("heliodor_fgs", "builds.yaml")]
+
+
+@hookimpl
+def heliodor_reference_types() -> tuple[ReferenceType, ...]:
+    """Offer what the reference files of this instrument hold."""
+    return REFERENCE_TYPES

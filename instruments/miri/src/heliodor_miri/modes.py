@@ -10,6 +10,7 @@ MIRI = Instrument(
     providers=("heliodor-detector",),
     layout=Layout(full=(1032, 1024), outputs=4),
     simulation=Resource("heliodor_miri", "simulation.yaml"),
+    detectors=("MIRIMAGE", "MIRIFUSHORT", "MIRIFULONG"),
 )
 
 IMAGE = ("calwebb_detector1", "calwebb_image2")

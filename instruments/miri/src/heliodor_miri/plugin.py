@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from heliodor.declare import ModeSpec, Resource, StepSpec
+from heliodor.declare import ModeSpec, ReferenceType, Resource, StepSpec
 from heliodor.hookspecs import hookimpl
 
 from heliodor_miri.modes import MODES
+from heliodor_miri.reference_types import REFERENCE_TYPES
 from heliodor_miri.steps.clean_flicker_noise import SPEC as CLEAN_FLICKER_NOISE
 from heliodor_miri.steps.emicorr import SPEC as EMICORR
 from heliodor_miri.steps.firstframe import SPEC as FIRSTFRAME
@@ -55,3 +56,9 @@ def heliodor_pipelines() -> list[Resource]:
 def heliodor_builds() -> list[Resource]:
     """Offer what changed in these steps from build to build."""
     return [Resource("heliodor_miri", "builds.yaml")]
+
+
+@hookimpl
+def heliodor_reference_types() -> tuple[ReferenceType, ...]:
+    """Offer what the reference files of this instrument hold."""
+    return REFERENCE_TYPES

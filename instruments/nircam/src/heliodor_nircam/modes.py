@@ -19,6 +19,10 @@ NIRCAM = Instrument(
         ),
     ),
     simulation=Resource("heliodor_nircam", "simulation.yaml"),
+    detectors=(
+        "NRCA1", "NRCA2", "NRCA3", "NRCA4", "NRCALONG",
+        "NRCB1", "NRCB2", "NRCB3", "NRCB4", "NRCBLONG",
+    ),
 )  # fmt: skip
 
 IMAGE = ("calwebb_detector1", "calwebb_image2")

@@ -17,6 +17,7 @@ NIRISS = Instrument(
         ),
     ),
     simulation=Resource("heliodor_niriss", "simulation.yaml"),
+    detectors=("NIS",),
 )  # fmt: skip
 
 IMAGE = ("calwebb_detector1", "calwebb_image2")

@@ -10,6 +10,7 @@ NIRSPEC = Instrument(
     providers=("heliodor-detector",),
     layout=Layout(full=(2048, 2048), outputs=4),
     simulation=Resource("heliodor_nirspec", "simulation.yaml"),
+    detectors=("NRS1", "NRS2"),
 )
 
 IRS2 = Match({"INSTRUME": ("NIRSPEC",), "READPATT": ("NRSIRS2", "NRSIRS2RAPID")})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from heliodor.declare import ModeSpec, Resource, StepSpec
+from heliodor.declare import ModeSpec, ReferenceType, Resource, StepSpec
 from heliodor.hookspecs import hookimpl
 
 from heliodor_nirspec.modes import MODES
+from heliodor_nirspec.reference_types import REFERENCE_TYPES
 from heliodor_nirspec.steps.ipc_irs2 import SPEC as IPC_IRS2
 from heliodor_nirspec.steps.refpix_edgeless import SPEC as REFPIX_EDGELESS
 from heliodor_nirspec.steps.refpix_irs2 import SPEC as REFPIX_IRS2
@@ -30,3 +31,9 @@ def heliodor_steps() -> tuple[StepSpec, ...]:
 def heliodor_builds() -> list[Resource]:
     """Offer what changed in these steps from build to build."""
     return [Resource("heliodor_nirspec", "builds.yaml")]
+
+
+@hookimpl
+def heliodor_reference_types() -> tuple[ReferenceType, ...]:
+    """Offer what the reference files of this instrument hold."""
+    return REFERENCE_TYPES

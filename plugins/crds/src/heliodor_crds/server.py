@@ -24,9 +24,9 @@ from urllib.request import Request
 from heliodor.errors import NotYetError, ReferenceError, UsageError
 
 from heliodor_crds import sizes
+from heliodor_crds.settings import OBSERVATORY, connected
 from heliodor_crds.transfers import Transfer, TransferError, carry_out, pieces, tried
 
-OBSERVATORY = "jwst"
 USUAL = "https://jwst-crds.stsci.edu"
 TIMEOUT = 30.0
 TRIES = 3
@@ -63,8 +63,8 @@ class Server:
 
     Raises
     ------
-    heliodor.errors.ReferenceError
-        By every method: it gives no answer, or none that can be understood.
+    heliodor_crds.transfers.TransferError
+        By every method: it gives no answer (`hopeless`), or none that can be understood.
     """
 
     def __init__(
@@ -87,7 +87,11 @@ class Server:
             It names none: nothing is to be asked of any.
         heliodor.errors.UsageError
             A setting is no number.
+        heliodor.errors.NotYetError
+            Another program is to fetch.
         """
+        if os.environ.get("CRDS_DOWNLOAD_PLUGIN"):
+            raise NotYetError("CRDS_DOWNLOAD_PLUGIN: having a program fetch is not there yet.")
         url = os.environ.get("CRDS_SERVER_URL", "").strip()
         if not connected(url):
             raise ReferenceError(
@@ -131,8 +135,9 @@ class Server:
 
         transfer = Transfer(method, work)
         carry_out([transfer], self.timeout)
-        if transfer.error:
-            raise self._error(method, str(transfer.error)) from transfer.error
+        if error := transfer.error:
+            hopeless = getattr(error, "hopeless", False)
+            raise self._error(method, str(error), hopeless=hopeless) from error
         return self._result(method, bytes(answer))
 
     def _result(self, method: str, answer: bytes) -> Any:
@@ -161,8 +166,9 @@ class Server:
         except (KeyError, ValueError, OSError, EOFError, zlib.error, TypeError) as error:
             raise self._error(method, f"the answer cannot be unpacked: {error}") from error
 
-    def _error(self, method: str, why: str) -> ReferenceError:
-        return ReferenceError(f"CRDS server {self.url}, asked for {method}: {why}")
+    def _error(self, method: str, why: str, *, hopeless: bool = False) -> TransferError:
+        said = f"CRDS server {self.url}, asked for {method}: {why}"
+        return TransferError(said, hopeless=hopeless)
 
     @cached_property
     def info(self) -> Mapping[str, Any]:
@@ -241,11 +247,6 @@ class Server:
         if not isinstance(said, str) or not _NAME.fullmatch(said):
             raise ReferenceError(f"CRDS server {self.url}: {str(said)[:60]!r} is no name of a file")
         return said
-
-
-def connected(url: str) -> bool:
-    """Whether an address is that of a server, and not one of those that stand for none."""
-    return bool(url) and not re.search("server-?less", url)
 
 
 def _entry(said: dict[str, Any]) -> Entry:

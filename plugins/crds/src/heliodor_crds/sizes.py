@@ -34,4 +34,4 @@ def remembered(names: Iterable[str]) -> dict[str, int]:
 
 
 def _file() -> Path:
-    return cache.folder() / "crds-sizes.json"
+    return cache.folder() / "crds" / "sizes.json"

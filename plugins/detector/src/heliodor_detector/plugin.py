@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from heliodor.declare import Resource, StepSpec
+from heliodor.declare import ReferenceType, Resource, StepSpec
 from heliodor.hookspecs import hookimpl
 
+from heliodor_detector.reference_types import REFERENCE_TYPES
 from heliodor_detector.steps.charge_migration import SPEC as CHARGE_MIGRATION
 from heliodor_detector.steps.clean_flicker_noise import SPEC as CLEAN_FLICKER_NOISE
 from heliodor_detector.steps.dark_current import SPEC as DARK_CURRENT
@@ -47,6 +48,12 @@ STEPS = (
 def heliodor_steps() -> tuple[StepSpec, ...]:
     """Offer the steps of the detector stage."""
     return STEPS
+
+
+@hookimpl
+def heliodor_reference_types() -> tuple[ReferenceType, ...]:
+    """Offer what the reference files of these steps hold."""
+    return REFERENCE_TYPES
 
 
 @hookimpl

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from heliodor.bits import DO_NOT_USE
 from heliodor.data import Ramp
@@ -30,18 +32,16 @@ class MiriRefPix(Step[RefPixParams]):
         nx = shape[1]
         good = (ramp.pixeldq & DO_NOT_USE) == 0
         nparities = 2 if self.params.odd_even_rows else 1
-        self.pixels = [
-            [
-                [
-                    np.flatnonzero(good[parity::nparities, x]) * nparities * nx + parity * nx + x
-                    for x in (output, nx - BORDER + output)
-                ]
-                for output in range(OUTPUTS)
-            ]
+        sets = [
+            np.flatnonzero(good[parity::nparities, x]) * nparities * nx + parity * nx + x
             for parity in range(nparities)
+            for output in range(OUTPUTS)
+            for x in (output, nx - BORDER + output)
         ]
-        if not all(side.size for rows in self.pixels for sides in rows for side in sides):
+        if not all(one.size for one in sets):
             return Skipped("an output has no good reference pixels")
+        self.pixels = np.concatenate(sets)
+        self.ends = np.cumsum([one.size for one in sets])[:-1]
         self.single = self.params.precision != "double"
         return None
 
@@ -51,19 +51,17 @@ class MiriRefPix(Step[RefPixParams]):
             return
         image = ramp.data[piece.integration, piece.group]
         first = ramp.data[piece.integration, 0]
-        signals = np.array(
-            [[self._signal(image, first, sides) for sides in rows] for rows in self.pixels]
-        )
+        signals = self._signals(image, first)
         # output k reads every column x with x % OUTPUTS == k
         of_column = np.tile(signals, image.shape[1] // OUTPUTS)
         subtract_signals(image, first, of_column, self.single)
 
-    def _signal(self, image: np.ndarray, first: np.ndarray, sides: list[np.ndarray]) -> float:
+    def _signals(self, image: np.ndarray, first: np.ndarray) -> np.ndarray:
         """Average the means of both sides; zero if one has no finite value."""
-        kind = np.float32 if self.single else np.float64
-        means = []
-        for pixels in sides:
-            change = image.reshape(-1)[pixels].astype(kind) - first.reshape(-1)[pixels]
-            means.append(kind(single_mean(change, self.params.siglimit)))
-        signal = kind(0.5) * (means[0] + means[1])
-        return 0.0 if np.isnan(signal) else float(signal)
+        kind: Any = np.float32 if self.single else np.float64
+        change = image.take(self.pixels).astype(kind) - first.take(self.pixels)
+        sets = np.split(change, self.ends)
+        means = np.array([single_mean(one, self.params.siglimit) for one in sets], kind)
+        sides = means.reshape(-1, OUTPUTS, 2)
+        signals = kind(0.5) * (sides[..., 0] + sides[..., 1])
+        return np.where(np.isnan(signals), 0.0, signals).astype(np.float64)

@@ -103,7 +103,10 @@ def fit_ramps(
 
     # scratch for one ramp, for the differences of a block of ramps and of a few with flags
     scratch = new_scratch(ngroups)
-    samples, few = np.empty((n - 1, block_width(nx, n - 1))), np.empty((n - 1, FEW))
+    width = block_width(nx, n - 1)
+    samples, few = np.empty((n - 1, width)), np.empty((n - 1, FEW))
+    short, room = np.empty((n - 1, width), np.float32), np.empty(width, np.float32)
+    wait = np.zeros(1, np.int64)
     counts = np.empty(FEW, np.int64)
     # for a row of all integrations: ramps without flags, columns of the others
     clean, places = np.empty((nints, nx), np.bool_), np.empty((nints, nx), np.int32)
@@ -172,8 +175,9 @@ def fit_ramps(
                     sum_r[x] += inverse_r[x] if good[x] else 0.0
                 network = networks[network_parts[i, 0] : network_parts[i, 1]]
                 add_clean_rates(
-                    data, i, y, first, last, network, group_time, good, samples, medians
-                )
+                    data, i, y, first, last, network, group_time, good, samples, short, room,
+                    wait, medians,
+                )  # fmt: skip
                 # the results may take the place of the ramps: those with flags are still needed
                 put_row(slopes, good, rateints[i, SLOPE, y])
                 put_row(read, good, rateints[i, VAR_RNOISE, y])

@@ -162,8 +162,10 @@ def single_mean(values: np.ndarray, limit: float) -> float:
 
     As `kernel.clipped_means`, but the sums are NumPy's: rounding depends on their order.
     """
-    values = values[np.isfinite(values)]
-    if values.size and values.min() == values.max():
+    finite = np.isfinite(values)
+    if not finite.all():
+        values = values[finite]
+    if values.size and values[0] == values[-1] and values.min() == values.max():
         return values[0]  # a rounded sum might not give it back
     before = 0
     while values.size not in (0, before):
