@@ -142,6 +142,10 @@ def test_tables_tell_what_was_measured(measured):
     assert "| rest | 0.500 | 40.0 |" in tables["steps"]
     assert "| `jump` | 1.00 |" in tables["samples"]
     assert "| a group more | 100.0 | 2000 | 20.0 | 0.90 | 1.00 | 1.1 |" in tables["curves"]
+    more = {"looks": "frame", "planning_ms": 0.25, "run_ms": 1.0, "percent": 0.61}
+    case = {"planning_ms": 5.0, "run_ms": 200.0, "one_step_more": [more]}
+    tables = all_of({**measured, "overhead": {"long within 1G": case}})
+    assert "| `long` within 1G: images of groups | 205 | 0.2 | 1.0 | 0.6 |" in tables["overhead"]
 
 
 def test_tables_are_put_where_a_document_asks_for_them():

@@ -197,6 +197,7 @@ def step(given: argparse.Namespace) -> None:
     from heliodor.memory import parse_size
 
     limit = parse_size(given.max_memory) if given.max_memory else None
+    within = f" within {given.max_memory}" if limit else ""
     cases = {}
     with tempfile.TemporaryDirectory(dir=given.scratch) as scratch:
         inputs = exposures.inputs(
@@ -209,6 +210,19 @@ def step(given: argparse.Namespace) -> None:
             folder.mkdir()
             cases[name] = compare(one, folder, given.rounds, limit)
     print(json.dumps(cases, indent=1))
+    if given.report:
+        report(given.report, {f"{name}{within}": case for name, case in cases.items()})
+
+
+def report(folder: Path, cases: dict) -> None:
+    """Put what was found into the page, beside what bench.py has found."""
+    from benchmark import tables
+
+    kept, page = folder / "measured" / "measured.json", folder / "performance.md"
+    measured = json.loads(kept.read_text())
+    measured["overhead"] = {**measured.get("overhead", {}), **cases}
+    kept.write_text(json.dumps(measured, indent=1) + "\n")
+    page.write_text(tables.fill(page.read_text(), tables.all_of(measured)))
 
 
 def main() -> None:
@@ -228,6 +242,7 @@ def main() -> None:
     more.add_argument("--max-memory", metavar="SIZE", help="with the ramp on scratch")
     more.add_argument("--files", type=Path, metavar="FILE", help="exposures, as of bench.py")
     more.add_argument("--scratch", type=Path, metavar="DIR", help="where to put large files")
+    more.add_argument("--report", type=Path, metavar="DIR", help="folder of performance.md")
     more.set_defaults(do=step)
     given = parser.parse_args()
     given.do(given)

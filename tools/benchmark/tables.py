@@ -23,6 +23,7 @@ def all_of(measured: Mapping[str, Any]) -> dict[str, str]:
         "steps": "\n".join(steps(compared or cases)),
         "samples": "\n".join(samples(cases)),
         "curves": "\n".join(curves(measured.get("curves", {}))),
+        "overhead": "\n".join(overhead(measured.get("overhead", {}))),
     }
 
 
@@ -168,6 +169,32 @@ def curves(measured: Mapping[str, Any]) -> Iterator[str]:
         rows.append(row)
     heads = ("", "CPU, ms", "`jwst`", "ratio", "none, s", "`jwst`", "ratio")
     yield from table(heads, rows)
+
+
+def overhead(measured: Mapping[str, Any]) -> Iterator[str]:
+    """Say what a step costs that does nothing, by how much of a ramp it is given at a time."""
+    rows = [
+        [
+            f"{_code(name)}: {_GIVEN[row['looks']]}",
+            f"{case['planning_ms'] + case['run_ms']:.0f}",
+            f"{row['planning_ms']:.1f}",
+            f"{row['run_ms']:.1f}",
+            f"{row['percent']:.1f}",
+        ]
+        for name, case in measured.items()
+        for row in case["one_step_more"]
+    ]
+    heads = ("", "planning and run, CPU ms", "planning one more", "running it", "percent")
+    yield from table(heads, rows)
+
+
+def _code(name: str) -> str:
+    """Mark the first word of a case, and not the limit of memory after it."""
+    case, space, limit = name.partition(" ")
+    return f"`{case}`{space}{limit}"
+
+
+_GIVEN = {"ramp": "ramps, by rows", "frame": "images of groups", "pixels": "all, by rows"}
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
