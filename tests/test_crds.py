@@ -10,9 +10,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import heliodor
+import numpy as np
 import pytest
+from astropy.io import fits
 from heliodor.errors import ReferenceError
 from heliodor.kernels import cache_folder
+from heliodor.references import lockfile
 
 DAY = ("META.OBSERVATION.DATE", "META.OBSERVATION.TIME")
 PARS = """#ASDF 1.0.0
@@ -165,3 +168,43 @@ heliodor.plan(sys.argv[1])
 print(*sorted(name for name in sys.modules if name.startswith("heliodor_crds.")))"""
     loaded = child(code, small_nircam.exposure).split()
     assert {"heliodor_crds.contexts", "heliodor_crds.rules"}.isdisjoint(loaded)
+
+
+def test_w50_a_lock_is_exact_elsewhere_where_there_are_no_rules(
+    case, cli, filled, planes, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CRDS_CONTEXT", "jwst_0002.pmap")
+    lock, free, locked = tmp_path / "heliodor.lock", tmp_path / "free", tmp_path / "locked"
+    assert cli("run", case.exposure, "--out", free, "--quiet").code == 0
+    assert cli("lock", case.exposure, "-o", lock).code == 0
+    read = lockfile.read(lock)
+    chosen = {(file.selector, file.context) for file in read.files.values() if file.context}
+    assert chosen == {("crds", "jwst_0002.pmap")}
+    types = read.exposures[case.exposure.name]
+    assert (types["dark"], types["gain"]) == ("N/A", "jwst_nircam_gain_0001.fits")
+    assert types["pars-jumpstep"] == "jwst_nircam_pars-jumpstep_0001.asdf"
+
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(filled / "references", elsewhere / "references")
+    monkeypatch.setenv("CRDS_PATH", str(elsewhere))
+    monkeypatch.setenv("CRDS_CONTEXT", "jwst_0001.pmap")
+    done = cli("run", case.exposure, "--locked", lock, "--out", locked, "--quiet")
+    assert done.code == 0, done.err
+    for path in sorted(free.iterdir()):
+        for name, array in planes(path).items():
+            np.testing.assert_array_equal(planes(locked / path.name)[name], array, name)
+        before, after = fits.getheader(path), fits.getheader(locked / path.name)
+        names = [name for name in before if name.startswith(("R_", "CRDS_", "S_"))]
+        assert {name: after[name] for name in names} == {name: before[name] for name in names}
+        assert (after["CRDS_CTX"], after["CRDS_VER"]) == ("jwst_0002.pmap", "14.0.3")
+        assert (after["R_DARK"], after["S_DARK"]) == ("N/A", "SKIPPED")
+        assert after["R_GAIN"] == "crds://jwst_nircam_gain_0001.fits"
+
+    (elsewhere / "references/jwst/nircam/jwst_nircam_gain_0001.fits").unlink()
+    done = cli("run", case.exposure, "--locked", lock, "--out", tmp_path / "lost")
+    assert done.code == 4
+    assert "is not there; it was chosen by crds, jwst_0002.pmap" in done.err
+    done = cli("sync", lock, "--json")
+    states = {file["name"]: file["standing"] for file in json.loads(done.out)}
+    assert states.pop("jwst_nircam_gain_0001.fits") == "missing"
+    assert set(states.values()) == {"here"}
