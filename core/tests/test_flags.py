@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from heliodor.flags import PART, count_bits, count_pixel_bits
+from heliodor.flags import PART, WORDS, count_all, count_bits, count_pixel_bits
 
 
 def plain_counts(array, nbits):
@@ -21,3 +21,13 @@ def test_bits_are_counted_as_written_down_plainly(nx):
     counts = np.zeros(8, np.int64)
     count_bits(groupdq, 0, 2, 1, 3, counts)
     assert counts.tolist() == plain_counts(groupdq[:, :, 1:3], 8)
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 8 * WORDS, 8 * WORDS + 1, 40 * WORDS - 3])
+@pytest.mark.parametrize("values", [(0, 256), (255, 256), (0, 1)])
+def test_bits_of_a_whole_array(size, values):
+    groupdq = np.random.default_rng(2).integers(*values, (1, 1, 1, size), np.uint16)
+    groupdq = groupdq.astype(np.uint8)
+    counts = np.ones(8, np.int64)
+    count_all(groupdq, counts)
+    assert (counts - 1).tolist() == plain_counts(groupdq, 8)

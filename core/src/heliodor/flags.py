@@ -24,6 +24,14 @@ PLANE = np.array(["groupdq" if name in bits.GROUP else "pixeldq" for name in NAM
 PART = 256
 """Elements looked at together."""
 
+WORDS = 64
+"""Words of eight samples looked at together: counts of up to 255 fit into a byte."""
+
+ONES = np.uint64(0x0101010101010101)
+EVEN = np.uint64(0x00FF00FF00FF00FF)
+FOUR = np.uint64(0x0001000100010001)
+"""One in every byte; every other byte; one in every pair of bytes."""
+
 
 @helper
 def add_bits(row, counts):
@@ -74,6 +82,38 @@ def count_bits(groupdq, first, last, row_start, row_stop, counts):
                 add_bits(groupdq[i, g, y], counts)
 
 
+@kernel("void(u8[::1], i8[::1])")
+def count_words(words, counts):
+    """Add up samples with each bit, eight samples in a word.
+
+    Parameters
+    ----------
+    words : (n,) uint64, flags of eight samples each
+    counts : (at least 8,) int64; added to
+    """
+    for start in range(0, words.size, WORDS):
+        part = words[start : start + WORDS]
+        union = np.uint64(0)
+        for word in part:
+            union |= word
+        for bit in range(8):
+            if union & (ONES << np.uint64(bit)) == 0:
+                continue
+            # a count in each byte, these in pairs, and all four pairs
+            sums = np.uint64(0)
+            for word in part:
+                sums += (word >> np.uint64(bit)) & ONES
+            pairs = (sums & EVEN) + ((sums >> np.uint64(8)) & EVEN)
+            counts[bit] += np.int64((pairs * FOUR) >> np.uint64(48))
+
+
+def count_all(groupdq: np.ndarray, counts: np.ndarray) -> None:
+    """Add up the samples of a contiguous array with each bit; see `count_words`."""
+    words, rest = np.split(groupdq.reshape(-1), [groupdq.size // 8 * 8])
+    count_words(words.view(np.uint64), counts)
+    count_words(np.pad(rest, (0, 8 - rest.size)).view(np.uint64), counts)
+
+
 def count(ramp: Ramp, piece: Piece | None = None, planes: Collection[str] = PLANES) -> np.ndarray:
     """Count the bits that are set.
 
@@ -88,16 +128,18 @@ def count(ramp: Ramp, piece: Piece | None = None, planes: Collection[str] = PLAN
     (len(NAMES),) int64
     """
     nints, _, ny, _ = ramp.shape
-    piece = piece or Piece(None, None, 0, ny)
     counts = {plane: np.zeros(32, np.int64) for plane in PLANES}
-    if "groupdq" in planes:
-        whole = piece.integration is None
-        first, last = (0, nints) if whole else (piece.integration, piece.integration + 1)
-        rows = piece.row_start, piece.row_stop
+    where = piece or Piece(None, None, 0, ny)
+    if "groupdq" in planes and piece is None:
+        count_all(ramp.groupdq, counts["groupdq"])
+    elif "groupdq" in planes:
+        whole = where.integration is None
+        first, last = (0, nints) if whole else (where.integration, where.integration + 1)
+        rows = where.row_start, where.row_stop
         count_bits(ramp.groupdq, first, last, *rows, counts["groupdq"])
     if "pixeldq" in planes:
         # of superstripes that are not joined, all planes
-        pixels = ramp.pixeldq[..., piece.rows, :].reshape(-1, ramp.shape[3])
+        pixels = ramp.pixeldq[..., where.rows, :].reshape(-1, ramp.shape[3])
         count_pixel_bits(pixels, counts["pixeldq"])
     return np.array(
         [
