@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from heliodor.explaining import Explanation
     from heliodor.locking import Synced
     from heliodor.references.lockfile import Lock
-    from heliodor.running import Result
+    from heliodor.results import Result
 
 PathLike = str | Path
 
@@ -163,7 +163,7 @@ def run_all(
     """
     from heliodor import joint
     from heliodor.references import prefetch
-    from heliodor.running import Result
+    from heliodor.results import Result
 
     plans = [path if isinstance(path, Plan) else _online(path, options) for path in paths]
     prefetch.for_plans(plans, observer or Observer())

@@ -32,7 +32,7 @@ from heliodor.declare import (
 if TYPE_CHECKING:
     from heliodor.engine import Outcome
     from heliodor.plans import Plan, PlannedStep
-    from heliodor.running import Result
+    from heliodor.results import Result
 
 hookspec = pluggy.HookspecMarker("heliodor")
 hookimpl = pluggy.HookimplMarker("heliodor")

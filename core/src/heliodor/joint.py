@@ -17,7 +17,8 @@ from heliodor.errors import HeliodorError, StepError, UsageError
 from heliodor.observers import Observer
 from heliodor.plans import Plan, PlannedStep
 from heliodor.references import prefetch
-from heliodor.running import Result, Run
+from heliodor.results import Result
+from heliodor.running import Run
 from heliodor.services import services
 from heliodor.step import Members
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from heliodor import exposures, parametersources, stepfiles
 from heliodor.declare import ModeSpec, RefNeed
@@ -13,13 +13,11 @@ from heliodor.documents.apply import options
 from heliodor.documents.facts import facts
 from heliodor.documents.nodes import MAIN, Document
 from heliodor.documents.shipped import for_exposure
-from heliodor.documents.walk import CopyUse, SaveUse, StepUse, Use, walk, with_options
-from heliodor.engine import load
+from heliodor.documents.walk import walk, with_options
 from heliodor.errors import (
     ExposureError,
     HeliodorError,
     NotYetError,
-    PluginError,
     UsageError,
     did_you_mean,
 )
@@ -28,17 +26,16 @@ from heliodor.fitsopen import compressed
 from heliodor.layers import Layered
 from heliodor.memory import Memory, predict
 from heliodor.parametersources import Wanted
-from heliodor.plans import Plan, PlannedCopy, PlannedNode, PlannedSave, PlannedStep, Request
-from heliodor.plugins import Offer, Registry, registry
+from heliodor.placing import Placer
+from heliodor.plans import Plan, PlannedNode, PlannedStep, Request
+from heliodor.plugins import Registry, registry
 from heliodor.products.names import product_name
 from heliodor.reachable import (
     holding,
-    inputs,
     left_out,
     loads,
     made_before,
     needs_of,
-    outputs,
     reachable,
     switches,
     taken_references,
@@ -50,10 +47,6 @@ from heliodor.references.selectors import Answer, Found, NotApplicable, select_a
 if TYPE_CHECKING:
     from heliodor.builds.history import Profile, Reproduction
     from heliodor.exposures import Exposure
-
-
-_Placed: TypeAlias = tuple[StepUse, str] | SaveUse | CopyUse
-"""A node of the document; a step with the port that it works on."""
 
 
 def plan(path: str | Path, request: Request | None = None) -> Plan:
@@ -129,25 +122,20 @@ class _Planner:
         self.trusted = {owner, *mode.providers, self.pipeline.distribution}
 
     def plan(self) -> Plan:
-        uses = list(walk(self.pipeline.document, self.facts))
-        self.names: set[str] = set()
-        self.ramps = {MAIN} if self.exposure.level in exposures.RAMP_LEVELS else set()
-        steps = [each for use in uses if isinstance(use, StepUse) for each in (*use.wrappers, use)]
-        for use in steps:
-            # what a build did with a step says nothing about a stranger's
-            strange = use.use is not None and use.use not in self.trusted
-            self.layers.add_settings(
-                f"/{use.path}",
-                [each for each in use.settings if not (strange and each.layer == "build profile")],
-            )
-            names = {use.label, use.step, use.path, f"/{use.path}"}
-            for file in self.files:
-                self.layers.add_file(file.about(names, f"/{use.path}"))
-            self.names |= names
-        nodes = [node for use in self._by_port(uses) for node in self._nodes(use)]
+        placer = Placer(
+            self.plugins,
+            self.exposure,
+            self.facts,
+            frozenset(self.trusted),
+            self.takes,
+            self.layers,
+            self.files,
+            self.request.out,
+        )
+        nodes = placer.nodes(walk(self.pipeline.document, self.facts))
         if self.profile is not None:
-            self.profile.refuse_absent(self.layers.given, self.names, self.pipeline.bare)
-        self.layers.check(self.names)
+            self.profile.refuse_absent(self.layers.given, placer.names, self.pipeline.bare)
+        self.layers.check(placer.names)
         nodes = reachable(self._with_references(nodes), self.beside)
         stepfiles.refuse_shared_keywords([node for node in nodes if isinstance(node, PlannedStep)])
         nodes = self._spending(nodes)
@@ -220,180 +208,6 @@ class _Planner:
                 "than --max-memory allows. Unpack it first."
             )
 
-    def _by_port(self, uses: list[Use]) -> list[_Placed]:
-        """Order the nodes of a loop port by port: each product is finished before the next."""
-        ordered: list[_Placed] = []
-        loop: list[tuple[StepUse, str] | SaveUse] = []
-        ports: tuple[str, ...] = ()
-        around: tuple[tuple[str, ...], int] = (), 0
-
-        def close() -> None:
-            loop.sort(key=lambda node: ports.index(_port(node)))
-            ordered.extend(loop)
-            loop.clear()
-
-        for use in uses:
-            if isinstance(use, StepUse):
-                if (use.each, use.round) != around:
-                    close()
-                    around, ports = (use.each, use.round), use.each
-                if use.each:
-                    loop.extend((use, port) for port in use.each)
-                else:
-                    ordered.append((use, use.port))
-            elif isinstance(use, SaveUse) and use.port in ports:
-                loop.append(use)
-            else:
-                close()
-                around, ports = ((), 0), ()
-                ordered.append(use)
-        close()
-        return ordered
-
-    def _nodes(self, use: _Placed) -> Iterator[PlannedNode]:
-        """Plan a node of the document; a step that replaces others comes after these."""
-        if isinstance(use, CopyUse) and use.port in self.ramps:
-            self.ramps.add(use.to)
-        match use:
-            case StepUse() as step, str() as port:
-                yield from self._replaced(step, port)
-                planned = self._step(step, port)
-                if planned.spec.wraps:
-                    raise step.place.error(
-                        f"{step.label} has something to do before and after another step: "
-                        "'wrap' that one with it."
-                    )
-                yield planned
-            case SaveUse() if use.runs is not False:
-                yield self._save(use)
-            case CopyUse() if use.runs is not False:
-                yield PlannedCopy(use.port, use.to, (), use.condition)
-
-    def _replaced(self, use: StepUse, port: str) -> Iterator[PlannedStep]:
-        """Give the registered steps that this one stands for, as left out."""
-        for name in use.replaces:
-            if name != use.step and name in self.plugins.steps:
-                offer = self.plugins.choose(name, self.exposure.keywords, self.trusted)
-                reason = f"replaced by {use.label} ({use.place})"
-                params = load(offer.spec.params)()
-                yield PlannedStep(name, offer, params, {}, port, {}, False, reason, use.condition)
-
-    def _step(self, use: StepUse, port: str) -> PlannedStep:
-        offer, use = self._offer(use, port)
-        if (
-            self.exposure.level not in exposures.RAMP_LEVELS
-            and port == MAIN
-            and offer.spec.takes == "ramp"
-        ):
-            raise use.place.error(f"{use.label} works on ramps, and not on {self.takes}.")
-        if offer.spec.scope != "exposure" and (use.on_error != "fail" or use.wrappers):
-            raise NotYetError(
-                f"{use.place}: {use.label} looks at several exposures; it cannot be wrapped, or "
-                "have 'on_error', yet."
-            )
-        params, origins = self.layers.resolve(
-            use.label, load(offer.spec.params), use.step, use.path
-        )
-        runs, reason = use.runs is not False, use.reason
-        if runs and params.skip:
-            runs, reason = False, f"skip is true ({origins['skip']})"
-        calls = self._calls(use, offer, ())
-        changed = {
-            name: origin
-            for name, origin in origins.items()
-            if origin.layer != "declared default" and name != "skip"
-        }
-        step = PlannedStep(
-            label=use.label,
-            offer=offer,
-            params=params,
-            origins=changed,
-            port=port,
-            to=outputs(use, offer.spec),
-            runs=runs,
-            reason=reason,
-            condition=use.condition,
-            offered=() if use.use or ":" in use.step else self._offered(offer),
-            inputs=inputs(use, offer.spec),
-            on_error=use.on_error,
-            round=use.round,
-            wrappers=tuple(self._wrapper(wrapper, port) for wrapper in use.wrappers),
-            calls=calls if runs else (),
-            path=use.path,
-            said=self.layers.said(use.label, use.step, use.path),
-        )
-        return step if runs else left_out(step, reason)
-
-    def _wrapper(self, use: StepUse, port: str) -> PlannedStep:
-        step = self._step(use, port)
-        if not step.spec.wraps:
-            raise use.place.error(
-                f"{use.label} has nothing to do after another step; 'insert' it instead."
-            )
-        return step
-
-    def _calls(
-        self, use: StepUse, caller: Offer, above: tuple[str, ...]
-    ) -> tuple[PlannedStep, ...]:
-        """Plan the steps that one may call; their parameters are given by ``STEP/CALLED``."""
-        planned = []
-        above = (*above, caller.spec.name)
-        for name in caller.spec.calls:
-            if name in above:
-                chain = " calls ".join((*above, name))
-                raise PluginError(f"{caller.plugin}: {chain}: this would never end.")
-            trusted = {*self.trusted, caller.plugin.distribution}
-            offer = self.plugins.choose(name, self.exposure.keywords, trusted)
-            inner = "/".join((*above[1:], name))
-            label, path = f"{use.label}/{inner}", f"{use.path}/{inner}"
-            names = {label, path, f"/{path}"}
-            for file in self.files:
-                self.layers.add_file(file.about(names, f"/{path}"))
-            self.names |= names
-            params, origins = self.layers.resolve(label, load(offer.spec.params), path=path)
-            changed = {n: o for n, o in origins.items() if o.layer != "declared default"}
-            planned.append(
-                PlannedStep(
-                    label=label,
-                    offer=offer,
-                    params=params,
-                    origins=changed,
-                    port=use.port,
-                    to={},
-                    runs=True,
-                    reason="",
-                    condition=use.condition,
-                    calls=self._calls(use, offer, above),
-                    path=path,
-                    said=self.layers.said(label, path=path),
-                )
-            )
-        return tuple(planned)
-
-    def _offer(self, use: StepUse, port: str) -> tuple[Offer, StepUse]:
-        """Choose who does a step; one from a file may itself say when it is done."""
-        keywords = self.exposure.keywords
-        if stepfiles.is_code(use.step):
-            ramp = port in self.ramps
-            return stepfiles.place(use, port, self.plugins, keywords, self.facts, ramp=ramp)
-        return self.plugins.choose(use.step, keywords, self.trusted, use.use), use
-
-    def _offered(self, chosen: Offer) -> tuple[str, ...]:
-        """Name strangers whose implementation would have been more specific."""
-        if isinstance(chosen, stepfiles.FileOffer):
-            return ()
-        return tuple(
-            offer.plugin.distribution
-            for offer in self.plugins.steps[chosen.spec.name]
-            if offer is not chosen
-            and offer.spec.applies.accepts(self.exposure.keywords)
-            and offer.spec.applies.within(chosen.spec.applies)
-        )
-
-    def _save(self, use: SaveUse) -> PlannedSave:
-        name = product_name(self.exposure.path, use.suffix)
-        return PlannedSave(use.port, use.suffix, self.request.out / name, use.condition)
-
     def _with_references(self, nodes: list[PlannedNode]) -> list[PlannedNode]:
         """Ask for all types at once; a step whose reference does not apply is left out."""
         taken = taken_references(self.pipeline.document, nodes, self.plugins.transforms, self.facts)
@@ -458,10 +272,6 @@ def _profile(plugins: Registry, build: str | None, trusted: set[str]) -> Profile
     from heliodor.builds.history import history
 
     return history(plugins).profile(build, trusted)
-
-
-def _port(node: tuple[StepUse, str] | SaveUse) -> str:
-    return node[1] if isinstance(node, tuple) else node.port
 
 
 def _asked(request: Request) -> tuple[Layered, dict[str, Any]]:

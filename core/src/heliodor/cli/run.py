@@ -18,7 +18,7 @@ from heliodor.products.names import product_name
 if TYPE_CHECKING:
     from heliodor.observers import Observer
     from heliodor.plans import Plan, Request
-    from heliodor.running import Result
+    from heliodor.results import Result
 
 
 def configure_run(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from heliodor.exposures import Exposure
     from heliodor.plans import Plan, PlannedStep
     from heliodor.references.selectors import Answer
-    from heliodor.running import Result
+    from heliodor.results import Result
 
 
 def plan(planned: Plan) -> None:
