@@ -40,7 +40,8 @@ class Crds:
         self._wanted = sources.context or sources.usual_context
         self._online = sources.online
         self._settings = settings.read()
-        if self._settings is None and sources.context:
+        # without a cache, contexts of other names are for other sources
+        if self._settings is None and sources.context.startswith(settings.OBSERVATORY):
             raise UsageError(f"--context {sources.context}: {UNSET}, there are no rules to follow.")
 
     def select(

@@ -99,6 +99,8 @@ def test_nothing_is_set_up(select, monkeypatch):
     assert select("dark", context="", **NRCA1) == Unknown("CRDS_PATH is not set")
     with pytest.raises(UsageError, match=r"--context jwst_0001.pmap: CRDS_PATH is not set"):
         select("dark", context="jwst_0001.pmap", **NRCA1)
+    # perhaps another source knows it
+    assert select("dark", context="ours-2.0", **NRCA1) == Unknown("CRDS_PATH is not set")
 
 
 def test_the_context_of_a_build_counts_where_none_is_asked_for(two, monkeypatch):
